@@ -1,0 +1,1 @@
+//! Compiles `.proto` files into messages and `micro` contracts.

@@ -1,0 +1,6 @@
+//! What stands around every call, on both sides: its options and its interceptors.
+
+mod interceptor;
+
+pub(crate) use interceptor::Interceptors;
+pub use interceptor::{Interceptor, Invocation, Next, Payload};

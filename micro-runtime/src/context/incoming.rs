@@ -1,0 +1,73 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::metadata::Metadata;
+
+/// What a server knows of the call that a context serves.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) metadata: Metadata,
+    pub(crate) peer: Arc<str>,
+    pub(crate) reply: ReplyMetadata,
+    over: AtomicBool,
+    /// Made only when somebody waits: most calls never need one.
+    token: OnceLock<CancellationToken>,
+}
+
+/// The metadata that a handler sets on its answer.
+#[derive(Debug, Default)]
+pub(crate) struct ReplyMetadata(Mutex<ReplyParts>);
+
+#[derive(Debug, Default)]
+pub(crate) struct ReplyParts {
+    pub(crate) headers: Metadata,
+    pub(crate) trailers: Metadata,
+}
+
+impl ReplyMetadata {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ReplyParts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take_headers(&self) -> Metadata {
+        std::mem::take(&mut self.lock().headers)
+    }
+
+    pub(crate) fn take_trailers(&self) -> Metadata {
+        std::mem::take(&mut self.lock().trailers)
+    }
+}
+
+impl Incoming {
+    pub(crate) fn new(metadata: Metadata, peer: Arc<str>) -> Self {
+        Self {
+            metadata,
+            peer,
+            reply: ReplyMetadata::default(),
+            over: AtomicBool::new(false),
+            token: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    pub(super) async fn over(&self) {
+        let token = self.token.get_or_init(CancellationToken::new);
+        if !self.is_over() {
+            token.cancelled().await;
+        }
+    }
+
+    /// The call was answered or given up. Whoever waits, and makes the token after this looked for
+    /// one, looks at `over` after that and sees it.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(token) = self.token.get() {
+            token.cancel();
+        }
+    }
+}

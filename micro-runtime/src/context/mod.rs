@@ -1,0 +1,144 @@
+//! The context of a call: its deadline, its cancellation, and the metadata around it.
+
+mod incoming;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub(crate) use incoming::{Incoming, ReplyMetadata};
+
+use crate::error::{Error, Result};
+use crate::metadata::Metadata;
+
+/// What a call carries beside its message. Every handler gets one and hands it to the calls it
+/// makes, which so inherit the deadline.
+///
+/// A context is cheap to clone and never changes; the `with_…` methods make another one.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use micro_runtime::Context;
+/// let ctx = Context::new().with_timeout(Duration::from_secs(2));
+/// assert!(ctx.remaining().unwrap() <= Duration::from_secs(2));
+///
+/// // A later deadline does not prolong an earlier one.
+/// let nested = ctx.with_timeout(Duration::from_secs(60));
+/// assert_eq!(nested.deadline(), ctx.deadline());
+/// ```
+#[derive(Clone, Default)]
+pub struct Context {
+    deadline: Option<Instant>,
+    outgoing: Option<Arc<Metadata>>,
+    incoming: Option<Arc<Incoming>>,
+}
+
+impl Context {
+    /// A context with no deadline, for code that is not itself serving a call.
+    pub const fn new() -> Self {
+        Self { deadline: None, outgoing: None, incoming: None }
+    }
+
+    pub(crate) fn serving(incoming: Arc<Incoming>, deadline: Option<Instant>) -> Self {
+        Self { deadline, outgoing: None, incoming: Some(incoming) }
+    }
+
+    /// The same context with a deadline `timeout` from now, unless it has an earlier one.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.with_deadline(deadline),
+            None => self.clone(),
+        }
+    }
+
+    /// The same context with a deadline, unless it has an earlier one.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        let deadline = self.deadline.map_or(deadline, |known| known.min(deadline));
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// The same context with metadata that is sent with every call made in it.
+    pub fn with_metadata(&self, name: &str, value: impl AsRef<[u8]>) -> Result<Self> {
+        let mut outgoing = self.outgoing().clone();
+        outgoing.append(name, value)?;
+        Ok(Self { outgoing: Some(Arc::new(outgoing)), ..self.clone() })
+    }
+
+    /// When the answer is no longer of use.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The time left until the deadline; zero when it has passed.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The metadata that the caller sent. It is not forwarded to the calls made in this context;
+    /// what should go on is named with [`with_metadata`](Self::with_metadata).
+    pub fn metadata(&self) -> &Metadata {
+        static NONE: Metadata = Metadata::new();
+        self.incoming.as_ref().map_or(&NONE, |incoming| &incoming.metadata)
+    }
+
+    /// The metadata that calls made in this context send.
+    pub fn outgoing(&self) -> &Metadata {
+        static NONE: Metadata = Metadata::new();
+        self.outgoing.as_deref().unwrap_or(&NONE)
+    }
+
+    /// The address of the caller, where this context serves a call.
+    pub fn peer(&self) -> Option<&str> {
+        self.incoming.as_ref().map(|incoming| &*incoming.peer)
+    }
+
+    /// Sends metadata in front of the answer. In a stream it must come before the first message.
+    pub fn set_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        self.reply("header")?.lock().headers.append(name, value)
+    }
+
+    /// Sends metadata behind the answer.
+    pub fn set_trailer(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        self.reply("trailer")?.lock().trailers.append(name, value)
+    }
+
+    fn reply(&self, what: &str) -> Result<&ReplyMetadata> {
+        self.incoming.as_ref().map(|incoming| &incoming.reply).ok_or_else(|| {
+            Error::failed_precondition(format!(
+                "there is no answer to set a {what} on: this context serves no call"
+            ))
+        })
+    }
+
+    /// Whether the call that this context serves is over: it was answered, its caller went away,
+    /// or its deadline passed.
+    pub fn is_cancelled(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| incoming.is_over())
+    }
+
+    /// Waits until the call that this context serves is over.
+    ///
+    /// A handler does not need it: its future is dropped when the caller goes away. It is for the
+    /// tasks that a handler spawned.
+    pub async fn cancelled(&self) {
+        match &self.incoming {
+            Some(incoming) => incoming.over().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("remaining", &self.remaining())
+            .field("metadata", self.metadata())
+            .field("outgoing", self.outgoing())
+            .field("peer", &self.peer())
+            .finish()
+    }
+}

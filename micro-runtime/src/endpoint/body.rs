@@ -1,0 +1,157 @@
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+
+use crate::call::Payload;
+use crate::codec::Codec;
+use crate::error::{Error, Result};
+use crate::message::{AnyMessage, Message};
+use crate::stream::Streaming;
+
+/// One direction of a method: a message, or a [`Streaming`] of messages. This trait, and not the
+/// spelling of a type, decides the shape of a method.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel as a message",
+    label = "this type is not a message",
+    note = "derive it where the type is defined: `#[derive(micro::Message, serde::Serialize, serde::Deserialize)]`",
+    note = "a type from another crate can travel inside a message of yours, as a field"
+)]
+pub trait Body: Sized + Send + 'static + sealed::Sealed {
+    /// The type of its messages.
+    type Message: Message;
+
+    /// Whether there are any number of messages, and not just one.
+    const STREAM: bool;
+
+    #[doc(hidden)]
+    fn read(inbound: Inbound, codec: &Codec) -> Result<Self>;
+
+    #[doc(hidden)]
+    fn write(self, codec: &Codec) -> Result<Outbound>;
+
+    #[doc(hidden)]
+    fn into_payload(self) -> Payload;
+
+    #[doc(hidden)]
+    fn from_payload(payload: Payload) -> Result<Self>;
+}
+
+/// An encoded body that arrived.
+pub enum Inbound {
+    One(Bytes),
+    Many(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
+}
+
+/// An encoded body to be sent.
+pub enum Outbound {
+    One(Bytes),
+    Many(Pin<Box<dyn Encode>>),
+}
+
+/// A stream that encodes each message right into the buffer of whoever frames it.
+pub trait Encode: Send {
+    /// Appends exactly one encoded message to `buffer`; `None` at the end.
+    fn poll_encode(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<Option<Result<()>>>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T: super::Message> Sealed for T {}
+    impl<T> Sealed for super::Streaming<T> {}
+}
+
+impl<T: Message> Body for T {
+    type Message = T;
+    const STREAM: bool = false;
+
+    fn read(inbound: Inbound, codec: &Codec) -> Result<Self> {
+        match inbound {
+            Inbound::One(bytes) => codec.decode(bytes),
+            Inbound::Many(_) => Err(Error::internal("a stream arrived where one message is due")),
+        }
+    }
+
+    fn write(self, codec: &Codec) -> Result<Outbound> {
+        let mut buffer = BytesMut::new();
+        codec.encode(&self, &mut buffer)?;
+        Ok(Outbound::One(buffer.freeze()))
+    }
+
+    fn into_payload(self) -> Payload {
+        Payload::Message(AnyMessage::new(self))
+    }
+
+    fn from_payload(payload: Payload) -> Result<Self> {
+        match payload {
+            Payload::Message(message) => message.take(),
+            Payload::Stream(_) => Err(Error::internal("an interceptor replaced a message by a stream")),
+        }
+    }
+}
+
+impl<T: Message> Body for Streaming<T> {
+    type Message = T;
+    const STREAM: bool = true;
+
+    fn read(inbound: Inbound, codec: &Codec) -> Result<Self> {
+        let codec = codec.clone();
+        match inbound {
+            Inbound::One(bytes) => Ok(Self::from_iter([codec.decode(bytes)?])),
+            Inbound::Many(items) => {
+                Ok(Self::from_stream(Decoded { items, codec, message: std::marker::PhantomData }))
+            }
+        }
+    }
+
+    fn write(self, codec: &Codec) -> Result<Outbound> {
+        Ok(Outbound::Many(Box::pin(Encoded { items: self, codec: codec.clone() })))
+    }
+
+    fn into_payload(self) -> Payload {
+        Payload::Stream(self.map(|message| Ok(AnyMessage::new(message))))
+    }
+
+    fn from_payload(payload: Payload) -> Result<Self> {
+        match payload {
+            Payload::Stream(messages) => Ok(messages.map(AnyMessage::take)),
+            Payload::Message(_) => Err(Error::internal("an interceptor replaced a stream by a message")),
+        }
+    }
+}
+
+struct Decoded<T> {
+    items: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
+    codec: Codec,
+    message: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Message> Stream for Decoded<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let item = self.items.as_mut().poll_next(task);
+        item.map(|item| item.map(|bytes| bytes.and_then(|bytes| self.codec.decode(bytes))))
+    }
+}
+
+struct Encoded<T> {
+    items: Streaming<T>,
+    codec: Codec,
+}
+
+impl<T: Message> Encode for Encoded<T> {
+    fn poll_encode(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<Option<Result<()>>> {
+        let item = Pin::new(&mut self.items).poll_next(task);
+        item.map(|item| item.map(|message| self.codec.encode(&message?, buffer)))
+    }
+}

@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use super::Body;
+use crate::message::{Message, Shape};
+
+/// What a contract says about itself.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ServiceDescriptor {
+    /// The full name on the wire: `greeter.v1.Greeter`.
+    pub name: &'static str,
+    /// The documentation of the trait.
+    pub doc: &'static str,
+    /// The methods, in the order they are written.
+    pub methods: &'static [MethodDescriptor],
+}
+
+/// What a contract says about one of its methods.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MethodDescriptor {
+    /// The full name of the contract: `greeter.v1.Greeter`.
+    pub service: &'static str,
+    /// The name on the wire: `Hello`.
+    pub name: &'static str,
+    /// The route: `/greeter.v1.Greeter/Hello`.
+    pub path: &'static str,
+    /// The documentation of the method.
+    pub doc: &'static str,
+    /// Whether calling it twice is the same as calling it once, so that a call may be retried.
+    pub idempotent: bool,
+    /// Whether the method is marked `#[deprecated]`.
+    pub deprecated: bool,
+    /// How long a call may take where neither the caller nor its context says so.
+    pub timeout: Option<Duration>,
+    /// What the method takes.
+    pub request: BodyDescriptor,
+    /// What the method answers.
+    pub response: BodyDescriptor,
+}
+
+/// One direction of a method.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct BodyDescriptor {
+    /// What its messages look like.
+    pub shape: &'static Shape,
+    /// Whether there are any number of messages, and not just one.
+    pub stream: bool,
+}
+
+impl ServiceDescriptor {
+    /// Describes a contract. Generated code calls it.
+    pub const fn new(name: &'static str, doc: &'static str, methods: &'static [MethodDescriptor]) -> Self {
+        Self { name, doc, methods }
+    }
+}
+
+impl MethodDescriptor {
+    /// Describes a method that takes `A` and answers `B`. Generated code calls it.
+    pub const fn new<A: Body, B: Body>(
+        service: &'static str,
+        name: &'static str,
+        path: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            service,
+            name,
+            path,
+            doc,
+            idempotent: false,
+            deprecated: false,
+            timeout: None,
+            request: BodyDescriptor::of::<A>(),
+            response: BodyDescriptor::of::<B>(),
+        }
+    }
+
+    /// Marks the method as idempotent.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Marks the method as deprecated.
+    #[must_use]
+    pub const fn deprecated(mut self) -> Self {
+        self.deprecated = true;
+        self
+    }
+
+    /// Sets the default timeout.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether one message is answered by one message.
+    pub const fn is_unary(&self) -> bool {
+        !self.request.stream && !self.response.stream
+    }
+
+    /// `Greeter.Hello`: the last part of the contract's name and the name of the method, which is
+    /// how go-micro names endpoints.
+    pub fn endpoint(&self) -> String {
+        let service = self.service.rsplit('.').next().unwrap_or(self.service);
+        format!("{service}.{}", self.name)
+    }
+}
+
+impl BodyDescriptor {
+    const fn of<B: Body>() -> Self {
+        Self { shape: <B::Message as Message>::SHAPE, stream: B::STREAM }
+    }
+}

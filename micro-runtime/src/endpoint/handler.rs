@@ -1,0 +1,53 @@
+use std::sync::Arc;
+
+use super::{MethodDescriptor, Serve, ServiceDescriptor};
+
+/// A value that serves calls: one whose `impl` block is marked `#[micro::handler]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what it serves",
+    label = "not a handler",
+    note = "write `#[micro::handler]` above its `impl SomeContract for {Self}` block,",
+    note = "or, to serve without a contract, above its `impl {Self}` block"
+)]
+pub trait Handler: Send + Sync + 'static {
+    /// Adds the endpoints of this value to the table.
+    #[doc(hidden)]
+    fn bind(self: Arc<Self>, binder: &mut Binder);
+}
+
+impl<T: Handler> Handler for Arc<T> {
+    fn bind(self: Arc<Self>, binder: &mut Binder) {
+        T::bind(Self::clone(&self), binder);
+    }
+}
+
+/// Collects what handlers serve.
+#[derive(Default)]
+pub struct Binder {
+    pub(super) services: Vec<&'static ServiceDescriptor>,
+    pub(super) endpoints: Vec<Endpoint>,
+}
+
+/// A method and the code behind it.
+pub(crate) struct Endpoint {
+    pub(crate) method: &'static MethodDescriptor,
+    pub(crate) serve: Box<dyn Serve>,
+}
+
+impl Binder {
+    /// Adds a contract's description.
+    pub fn service(&mut self, service: &'static ServiceDescriptor) {
+        self.services.push(service);
+    }
+
+    /// Adds a method and the code behind it.
+    pub fn endpoint(&mut self, method: &'static MethodDescriptor, serve: impl Serve + 'static) {
+        self.endpoints.push(Endpoint { method, serve: Box::new(serve) });
+    }
+}
+
+impl std::fmt::Debug for Binder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.endpoints.iter().map(|endpoint| endpoint.method.path)).finish()
+    }
+}

@@ -1,0 +1,22 @@
+//! Endpoints: what a method is, without the code around it.
+//!
+//! A contract becomes a static [`ServiceDescriptor`] and one [`MethodDescriptor`] per method; a
+//! handler becomes a list of endpoints, each a descriptor and a function on encoded bodies; a
+//! server looks them up by path in [`Routes`]. A path is a string and never a closed enum: an
+//! unknown method is answered with `unimplemented`, so versions can differ.
+
+mod body;
+mod descriptor;
+mod handler;
+mod outcome;
+mod routes;
+mod serve;
+
+pub use body::Body;
+pub(crate) use body::{Encode, Inbound, Outbound};
+pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
+pub use handler::{Binder, Handler};
+pub use outcome::Outcome;
+pub(crate) use routes::Routes;
+pub(crate) use serve::Request;
+pub use serve::{Serve, pushing, returning};

@@ -1,0 +1,110 @@
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::{Body, Inbound, MethodDescriptor, Outbound, Outcome};
+use crate::call::{Interceptors, Invocation};
+use crate::codec::Codec;
+use crate::context::Context;
+use crate::error::Result;
+use crate::message::Message;
+use crate::stream::{Sender, Streaming};
+
+/// The code behind one method, on encoded bodies.
+pub trait Serve: Send + Sync {
+    #[doc(hidden)]
+    fn serve(&self, request: Request) -> BoxFuture<'static, Result<Outbound>>;
+}
+
+/// A call as a protocol hands it over.
+#[derive(Debug)]
+pub struct Request {
+    pub(crate) method: &'static MethodDescriptor,
+    pub(crate) context: Context,
+    pub(crate) codec: Codec,
+    pub(crate) body: Inbound,
+    pub(crate) interceptors: Arc<Interceptors>,
+}
+
+impl std::fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::One(_) => "One",
+            Self::Many(_) => "Many",
+        })
+    }
+}
+
+/// Serves with a method that returns its answer.
+pub fn returning<A, R, F, Fut>(method: F) -> impl Serve + 'static
+where
+    A: Body,
+    R: Outcome,
+    F: Fn(Context, A) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+{
+    let run = move |context, request| {
+        let answer = method(context, request);
+        async move { answer.await.into_result() }
+    };
+    Endpoint { run, types: PhantomData }
+}
+
+/// Serves with a method that sends its answers to a [`Sender`].
+pub fn pushing<A, T, R, F, Fut>(method: F) -> impl Serve + 'static
+where
+    A: Body,
+    T: Message,
+    R: Outcome<Body = ()>,
+    F: Fn(Context, A, Sender<T>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+{
+    let run = move |context, request| {
+        let method = method.clone();
+        let answers = Streaming::produce(|out| {
+            let answer = method(context, request, out);
+            async move { answer.await.into_result() }
+        });
+        std::future::ready(Ok(answers))
+    };
+    Endpoint { run, types: PhantomData }
+}
+
+struct Endpoint<A, B, F> {
+    run: F,
+    types: PhantomData<fn(A) -> B>,
+}
+
+impl<A, B, F, Fut> Serve for Endpoint<A, B, F>
+where
+    A: Body,
+    B: Body,
+    F: Fn(Context, A) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<B>> + Send + 'static,
+{
+    fn serve(&self, request: Request) -> BoxFuture<'static, Result<Outbound>> {
+        let run = self.run.clone();
+        async move {
+            let Request { method, context, codec, body, interceptors } = request;
+            let body = A::read(body, &codec)?;
+            let answer = if interceptors.is_empty() {
+                run(context, body).await?
+            } else {
+                let invocation = Invocation { method, context, request: body.into_payload() };
+                let last = move |invocation: Invocation| {
+                    async move {
+                        run(invocation.context, A::from_payload(invocation.request)?)
+                            .await
+                            .map(B::into_payload)
+                    }
+                    .boxed()
+                };
+                B::from_payload(interceptors.run(invocation, last).await?)?
+            };
+            answer.write(&codec)
+        }
+        .boxed()
+    }
+}

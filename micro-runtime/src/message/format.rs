@@ -1,0 +1,89 @@
+use std::fmt;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// One encoding of a message type: its name, which is the content subtype (`json` in
+/// `application/json`), and the functions that encode and decode.
+pub struct Format<T> {
+    /// The content subtype.
+    pub name: &'static str,
+    /// Appends the encoded message to the buffer.
+    pub encode: fn(&T, &mut BytesMut) -> Result<()>,
+    /// Reads one message from all of the bytes.
+    pub decode: fn(Bytes) -> Result<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Format<T> {
+    /// JSON through serde.
+    pub const fn json() -> Self {
+        Self { name: "json", encode: encode_json, decode: decode_json }
+    }
+}
+
+#[cfg(feature = "protobuf")]
+impl<T: prost::Message + Default> Format<T> {
+    /// Protobuf, for generated types.
+    pub const fn proto() -> Self {
+        Self { name: "proto", encode: encode_proto, decode: decode_proto }
+    }
+}
+
+fn encode_json<T: Serialize>(message: &T, buffer: &mut BytesMut) -> Result<()> {
+    serde_json::to_writer(buffer.writer(), message).map_err(|error| {
+        Error::internal(format!("cannot write the message as JSON: {error}")).with_source(error)
+    })
+}
+
+fn decode_json<T: DeserializeOwned>(bytes: Bytes) -> Result<T> {
+    serde_json::from_slice(&bytes).map_err(|_| explain_json::<T>(&bytes))
+}
+
+/// Reads once more, slowly, to say which field is wrong.
+#[cold]
+fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Error {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) => {
+            let path = error.path().to_string();
+            let cause = error.into_inner();
+            let place =
+                if cause.is_data() && path != "." { format!("field `{path}`: ") } else { String::new() };
+            Error::invalid_argument(format!("malformed JSON: {place}{cause}")).with_source(cause)
+        }
+        Ok(_) => match reader.end() {
+            Err(cause) => Error::invalid_argument(format!("malformed JSON: {cause}")).with_source(cause),
+            Ok(()) => Error::invalid_argument("malformed JSON"),
+        },
+    }
+}
+
+#[cfg(feature = "protobuf")]
+fn encode_proto<T: prost::Message>(message: &T, buffer: &mut BytesMut) -> Result<()> {
+    message.encode(buffer).map_err(|error| {
+        Error::internal(format!("cannot write the message as protobuf: {error}")).with_source(error)
+    })
+}
+
+#[cfg(feature = "protobuf")]
+fn decode_proto<T: prost::Message + Default>(bytes: Bytes) -> Result<T> {
+    T::decode(bytes)
+        .map_err(|error| Error::invalid_argument(format!("malformed protobuf: {error}")).with_source(error))
+}
+
+impl<T> Clone for Format<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Format<T> {}
+
+impl<T> fmt::Debug for Format<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Format").field(&self.name).finish()
+    }
+}

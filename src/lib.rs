@@ -1,0 +1,2 @@
+//! A framework for distributed services: one annotated trait is the contract.
+pub use micro_runtime::*;

@@ -15,7 +15,10 @@ pub mod endpoint;
 mod error;
 pub mod message;
 mod metadata;
+mod protocol;
+pub mod server;
 mod stream;
+pub mod transport;
 
 pub use context::Context;
 pub use error::{Code, Detail, Error, Result};

@@ -84,15 +84,19 @@ impl Codec {
         Self(Kind::Custom(Arc::new(codec)))
     }
 
-    pub(crate) const fn built_in(name: &'static str) -> Self {
-        Self(Kind::BuiltIn(name))
-    }
-
     /// The content subtype: `json`, `proto`, or the name of a user's codec.
     pub fn name(&self) -> &str {
         match &self.0 {
             Kind::BuiltIn(name) => name,
             Kind::Custom(codec) => codec.name(),
+        }
+    }
+
+    /// Whether messages whose own encodings have these names can be written in it.
+    pub(crate) fn is_one_of(&self, formats: &[&str]) -> bool {
+        match &self.0 {
+            Kind::BuiltIn(name) => formats.contains(name),
+            Kind::Custom(_) => true,
         }
     }
 

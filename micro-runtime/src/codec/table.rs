@@ -16,9 +16,9 @@ impl Codecs {
         self.0.iter().find(|codec| codec.name() == name)
     }
 
-    /// The names of all codecs.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(Codec::name)
+    /// All codecs.
+    pub fn iter(&self) -> impl Iterator<Item = &Codec> {
+        self.0.iter()
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct ReplyMetadata(Mutex<ReplyParts>);
 #[derive(Debug, Default)]
 pub(crate) struct ReplyParts {
     pub(crate) headers: Metadata,
+    pub(crate) headers_sent: bool,
     pub(crate) trailers: Metadata,
 }
 
@@ -31,8 +32,11 @@ impl ReplyMetadata {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes the headers, which are sent now: none can be set any more.
     pub(crate) fn take_headers(&self) -> Metadata {
-        std::mem::take(&mut self.lock().headers)
+        let mut reply = self.lock();
+        reply.headers_sent = true;
+        std::mem::take(&mut reply.headers)
     }
 
     pub(crate) fn take_trailers(&self) -> Metadata {

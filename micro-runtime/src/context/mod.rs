@@ -96,9 +96,16 @@ impl Context {
         self.incoming.as_ref().map(|incoming| &*incoming.peer)
     }
 
-    /// Sends metadata in front of the answer. In a stream it must come before the first message.
+    /// Sends metadata in front of the answer. The headers of a stream are on their way as soon as
+    /// its handler first waits for anything; it is an error to set one after that.
     pub fn set_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.reply("header")?.lock().headers.append(name, value)
+        let mut reply = self.reply("header")?.lock();
+        if reply.headers_sent {
+            return Err(Error::failed_precondition(format!(
+                "the headers of the answer are sent already: set `{name}` before the first await, or as a trailer"
+            )));
+        }
+        reply.headers.append(name, value)
     }
 
     /// Sends metadata behind the answer.

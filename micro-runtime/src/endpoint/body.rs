@@ -50,6 +50,34 @@ pub enum Outbound {
     Many(Pin<Box<dyn Encode>>),
 }
 
+impl Outbound {
+    /// As a stream, whatever it is.
+    pub(crate) fn into_messages(self) -> Pin<Box<dyn Encode>> {
+        match self {
+            Self::One(message) => Box::pin(Once(Some(Ok(message)))),
+            Self::Many(messages) => messages,
+        }
+    }
+
+    /// A stream of nothing but an error.
+    pub(crate) fn failed(error: Error) -> Pin<Box<dyn Encode>> {
+        Box::pin(Once(Some(Err(error))))
+    }
+}
+
+struct Once(Option<Result<Bytes>>);
+
+impl Encode for Once {
+    fn poll_encode(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<Option<Result<()>>> {
+        let once = self.0.take();
+        Poll::Ready(once.map(|once| once.map(|message| buffer.extend_from_slice(&message))))
+    }
+}
+
 /// A stream that encodes each message right into the buffer of whoever frames it.
 pub trait Encode: Send {
     /// Appends exactly one encoded message to `buffer`; `None` at the end.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::Body;
+use crate::codec::Codec;
 use crate::message::{Message, Shape};
 
 /// What a contract says about itself.
@@ -47,6 +48,8 @@ pub struct BodyDescriptor {
     pub shape: &'static Shape,
     /// Whether there are any number of messages, and not just one.
     pub stream: bool,
+    /// The names of the encodings that its messages bring, the preferred one first.
+    pub formats: fn() -> Vec<&'static str>,
 }
 
 impl ServiceDescriptor {
@@ -113,6 +116,15 @@ impl MethodDescriptor {
 
 impl BodyDescriptor {
     const fn of<B: Body>() -> Self {
-        Self { shape: <B::Message as Message>::SHAPE, stream: B::STREAM }
+        Self { shape: <B::Message as Message>::SHAPE, stream: B::STREAM, formats: formats::<B::Message> }
     }
+
+    /// Whether its messages can be read and written with this codec.
+    pub(crate) fn reads(&self, codec: &Codec) -> bool {
+        codec.is_one_of(&(self.formats)())
+    }
+}
+
+fn formats<T: Message>() -> Vec<&'static str> {
+    T::FORMATS.iter().map(|format| format.name).collect()
 }

@@ -10,6 +10,7 @@ mod descriptor;
 mod handler;
 mod outcome;
 mod routes;
+mod run;
 mod serve;
 
 pub use body::Body;
@@ -18,5 +19,6 @@ pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
 pub use handler::{Binder, Handler};
 pub use outcome::Outcome;
 pub(crate) use routes::Routes;
+pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;
 pub use serve::{Serve, pushing, returning};

@@ -24,6 +24,7 @@ pub struct Request {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) context: Context,
     pub(crate) codec: Codec,
+    pub(crate) answer_codec: Codec,
     pub(crate) body: Inbound,
     pub(crate) interceptors: Arc<Interceptors>,
 }
@@ -87,7 +88,7 @@ where
     fn serve(&self, request: Request) -> BoxFuture<'static, Result<Outbound>> {
         let run = self.run.clone();
         async move {
-            let Request { method, context, codec, body, interceptors } = request;
+            let Request { method, context, codec, answer_codec, body, interceptors } = request;
             let body = A::read(body, &codec)?;
             let answer = if interceptors.is_empty() {
                 run(context, body).await?
@@ -103,7 +104,7 @@ where
                 };
                 B::from_payload(interceptors.run(invocation, last).await?)?
             };
-            answer.write(&codec)
+            answer.write(&answer_codec)
         }
         .boxed()
     }

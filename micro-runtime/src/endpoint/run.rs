@@ -1,0 +1,145 @@
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use super::handler::Endpoint;
+use super::{Encode, Inbound, MethodDescriptor, Outbound, Request};
+use crate::call::Interceptors;
+use crate::codec::Codec;
+use crate::context::{Context, Incoming};
+use crate::error::{Error, Result};
+
+/// A call as a protocol found it on the wire, its body not read yet.
+pub(crate) struct Arrival {
+    pub(crate) incoming: Arc<Incoming>,
+    pub(crate) codec: Codec,
+    pub(crate) answer_codec: Codec,
+    /// What the caller asked for; without it the method's own timeout holds.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) interceptors: Arc<Interceptors>,
+}
+
+/// Runs one call: reads its body, calls the handler, and holds both to the deadline. A panic of
+/// the handler is an `internal` error of this call. Dropping the future, or the stream it
+/// answers, cancels the handler.
+pub(crate) async fn run(
+    endpoint: &Endpoint,
+    arrival: Arrival,
+    body: impl Future<Output = Result<Inbound>>,
+) -> Result<Outbound> {
+    let method = endpoint.method;
+    let Arrival { incoming, codec, answer_codec, timeout, interceptors } = arrival;
+    let over = Over(incoming.clone());
+    let limit = timeout
+        .or(method.timeout)
+        .and_then(|timeout| Some(Limit { timeout, deadline: Instant::now().checked_add(timeout)?, method }));
+    let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
+
+    let call = async {
+        let body = body.await?;
+        endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
+    };
+    let call = AssertUnwindSafe(call).catch_unwind();
+    let ended = match &limit {
+        Some(limit) => timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?,
+        None => call.await,
+    };
+    match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+        Ok(Outbound::One(message)) => Ok(Outbound::One(message)),
+        Ok(Outbound::Many(messages)) => Ok(Outbound::Many(Box::pin(Guarded {
+            messages: Some(messages),
+            sleep: limit.as_ref().map(|limit| Box::pin(sleep_until(limit.deadline))),
+            limit,
+            method,
+            _over: over,
+        }))),
+        Err(error) => Err(error.into_answer()),
+    }
+}
+
+/// Ends the context of the call when the call ends, in whatever way.
+struct Over(Arc<Incoming>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+struct Limit {
+    timeout: Duration,
+    deadline: Instant,
+    method: &'static MethodDescriptor,
+}
+
+impl Limit {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    #[cold]
+    fn exceeded(&self) -> Error {
+        let (method, timeout) = (self.method, humantime::format_duration(self.timeout));
+        Error::deadline_exceeded(format!("{}/{} was not done within {timeout}", method.service, method.name))
+    }
+}
+
+#[cold]
+fn panicked(method: &MethodDescriptor, panic: &(dyn Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    tracing::error!(method = method.path, panic = text, "a handler panicked");
+    // The text of a panic is for the log of this service and not for its callers.
+    Error::internal(format!("the handler of {}/{} panicked", method.service, method.name))
+}
+
+/// A stream of answers under the same rules as the call that made it.
+struct Guarded {
+    messages: Option<Pin<Box<dyn Encode>>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    limit: Option<Limit>,
+    method: &'static MethodDescriptor,
+    _over: Over,
+}
+
+impl Encode for Guarded {
+    fn poll_encode(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<Option<Result<()>>> {
+        let this = &mut *self;
+        let Some(messages) = &mut this.messages else { return Poll::Ready(None) };
+        let polled =
+            std::panic::catch_unwind(AssertUnwindSafe(|| messages.as_mut().poll_encode(task, buffer)));
+        let ended = match polled {
+            Ok(Poll::Pending) => {
+                match (&this.limit, this.sleep.as_mut().map(|sleep| sleep.as_mut().poll(task))) {
+                    (Some(limit), Some(Poll::Ready(()))) => Some(Err(limit.exceeded())),
+                    _ => return Poll::Pending,
+                }
+            }
+            // A stream that never waits ends in time as well.
+            Ok(Poll::Ready(Some(Ok(())))) => match &this.limit {
+                Some(limit) if limit.is_over() => Some(Err(limit.exceeded())),
+                _ => return Poll::Ready(Some(Ok(()))),
+            },
+            Ok(Poll::Ready(Some(Err(error)))) => Some(Err(error.into_answer())),
+            Ok(Poll::Ready(None)) => None,
+            Err(panic) => Some(Err(panicked(this.method, &*panic))),
+        };
+        // Whatever ended the stream, the handler behind it is dropped here.
+        this.messages = None;
+        Poll::Ready(ended)
+    }
+}

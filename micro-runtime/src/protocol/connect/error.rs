@@ -1,0 +1,53 @@
+//! Errors in Connect's JSON.
+
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Detail, Error};
+use crate::protocol::headers::BASE64;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct WireError {
+    code: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<WireDetail>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct WireDetail {
+    #[serde(rename = "type")]
+    type_name: String,
+    value: String,
+}
+
+impl From<&Error> for WireError {
+    fn from(error: &Error) -> Self {
+        let details = error.details().iter().map(|detail| WireDetail {
+            type_name: detail.type_name().to_owned(),
+            value: BASE64.encode(detail.value()),
+        });
+        Self {
+            code: error.code().as_str().to_owned(),
+            message: error.message().to_owned(),
+            details: details.collect(),
+        }
+    }
+}
+
+impl WireError {
+    /// The error that a response carries; `fallback` is the code where it names none that is
+    /// known, which is what a proxy's own error page looks like.
+    pub(super) fn into_error(self, fallback: Code) -> Error {
+        let code = self.code.parse().unwrap_or(fallback);
+        let error = Error::new(code, self.message);
+        // A detail that is not valid base64 is left out; the error itself is worth more.
+        let details = self.details.into_iter().filter_map(|detail| {
+            BASE64.decode(&detail.value).ok().map(|value| Detail::new(detail.type_name, value))
+        });
+        details.fold(error, Error::with_detail)
+    }
+}

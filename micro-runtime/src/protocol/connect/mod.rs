@@ -1,0 +1,29 @@
+//! The Connect protocol (<https://connectrpc.com/docs/protocol/>): unary calls are plain `POST`s
+//! with the message as the body, which is what `curl` sends; streams put each message into an
+//! envelope and end with one that carries the error and the trailers.
+
+pub(crate) mod client;
+mod end_stream;
+mod error;
+pub(crate) mod server;
+
+use crate::codec::Codec;
+use crate::error::Error;
+
+/// The flag of a compressed message.
+const COMPRESSED: u8 = 0b01;
+/// The flag of the last envelope of a response.
+const END_STREAM: u8 = 0b10;
+
+const PROTOCOL_VERSION: &str = "connect-protocol-version";
+const TIMEOUT: &str = "connect-timeout-ms";
+
+fn content_type(codec: &Codec, stream: bool) -> String {
+    let name = codec.name();
+    if stream { format!("application/connect+{name}") } else { format!("application/{name}") }
+}
+
+#[cold]
+fn compressed() -> Error {
+    Error::unimplemented("the message is compressed, and this side reads none but uncompressed ones")
+}

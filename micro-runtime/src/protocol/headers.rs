@@ -1,0 +1,111 @@
+//! Metadata as HTTP headers: `-bin` values are base64 there, and the names that belong to HTTP and
+//! to the protocols stay out of it.
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::metadata::{Metadata, is_binary};
+
+/// Writes without padding, reads both.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Headers that are not metadata.
+fn is_reserved(name: &str) -> bool {
+    matches!(
+        name,
+        "accept"
+            | "accept-encoding"
+            | "connection"
+            | "content-encoding"
+            | "content-length"
+            | "content-type"
+            | "date"
+            | "host"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "user-agent"
+    ) || name.starts_with("connect-")
+        || name.starts_with("grpc-")
+}
+
+/// The headers that are metadata, those whose name begins with `prefix` without it.
+pub(crate) fn to_metadata(headers: &HeaderMap, prefix: &str) -> Metadata {
+    let mut metadata = Metadata::new();
+    for (name, value) in headers {
+        let Some(name) = name.as_str().strip_prefix(prefix) else { continue };
+        if !is_reserved(name) {
+            add(&mut metadata, name, value.as_bytes());
+        }
+    }
+    metadata
+}
+
+/// Adds one value as it is on the wire. What is no valid value is left out: a header that a proxy
+/// or a foreign client added must not fail the call.
+pub(crate) fn add(metadata: &mut Metadata, name: &str, value: &[u8]) {
+    let added = if is_binary(name) {
+        BASE64.decode(value).ok().map(|value| metadata.append(name, value))
+    } else {
+        Some(metadata.append(name, value))
+    };
+    if !matches!(added, Some(Ok(()))) {
+        tracing::debug!(name, "left out a header that is not valid metadata");
+    }
+}
+
+/// Adds metadata to headers, each name behind `prefix`.
+pub(crate) fn extend(headers: &mut HeaderMap, metadata: &Metadata, prefix: &str) {
+    for (name, value) in metadata.iter().filter(|(name, _)| !is_reserved(name)) {
+        let name = HeaderName::from_bytes(format!("{prefix}{name}").as_bytes());
+        let value = HeaderValue::from_bytes(&to_wire(name_of(&name), value));
+        // Both were checked when they were put into the metadata.
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// A value as it is written on the wire.
+pub(crate) fn to_wire(name: &str, value: &[u8]) -> Vec<u8> {
+    if is_binary(name) { BASE64.encode(value).into_bytes() } else { value.to_vec() }
+}
+
+fn name_of<E>(name: &Result<HeaderName, E>) -> &str {
+    name.as_ref().map_or("", |name| name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_survives_the_way_through_headers() {
+        let mut metadata = Metadata::new();
+        metadata.append("tenant", "acme").unwrap();
+        metadata.append("tenant", "umbrella").unwrap();
+        metadata.append("trace-bin", [0xff, 0x00, 0x01]).unwrap();
+        for prefix in ["", "trailer-"] {
+            let mut headers = HeaderMap::new();
+            extend(&mut headers, &metadata, prefix);
+            assert_eq!(to_metadata(&headers, prefix), metadata);
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_http_is_not_metadata() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        headers.insert("connect-timeout-ms", HeaderValue::from_static("1"));
+        headers.insert("broken-bin", HeaderValue::from_static("***"));
+        assert!(to_metadata(&headers, "").is_empty());
+    }
+}

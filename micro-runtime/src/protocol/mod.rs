@@ -1,0 +1,48 @@
+//! Protocols: bytes to calls and back, a server half and a client half each.
+//!
+//! What a server half needs to know of its server is a [`Site`]; what a client half is given is an
+//! [`Outgoing`], and it returns an [`Answer`].
+
+pub(crate) mod body;
+pub(crate) mod connect;
+mod envelope;
+mod headers;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::call::Interceptors;
+use crate::codec::{Codec, Codecs};
+use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes};
+use crate::metadata::Metadata;
+
+/// What a server half works with.
+pub(crate) struct Site {
+    pub(crate) routes: Routes,
+    pub(crate) codecs: Codecs,
+    pub(crate) interceptors: Arc<Interceptors>,
+    /// The largest message, in bytes.
+    pub(crate) max_message_size: usize,
+    /// How long the next bytes of a message that has begun may take.
+    pub(crate) body_timeout: Duration,
+}
+
+/// A call that a client half sends.
+pub(crate) struct Outgoing {
+    pub(crate) method: &'static MethodDescriptor,
+    pub(crate) codec: Codec,
+    pub(crate) metadata: Metadata,
+    /// The time left until the deadline.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) body: Outbound,
+    /// The largest message to be read, in bytes.
+    pub(crate) max_message_size: usize,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) headers: Metadata,
+    /// Known once the body was read to its end.
+    pub(crate) trailers: Arc<OnceLock<Metadata>>,
+    pub(crate) body: Inbound,
+}

@@ -1,0 +1,113 @@
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Shared;
+use super::activity::{Activity, Counted};
+use super::sniff::{Spoken, sniff};
+use crate::protocol::connect;
+use crate::transport::BoxIo;
+
+/// How long an HTTP/2 peer may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// HTTP/2 windows: one large message, or many small ones, on their way without a round trip.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
+    let limits = &shared.limits;
+    let sniffed = tokio::select! {
+        sniffed = timeout(limits.header_timeout, sniff(io)) => sniffed,
+        () = shared.drain.cancelled() => return,
+    };
+    // Who connects and says nothing, or not enough in time, gets no answer.
+    let Ok(Ok((spoken, io))) = sniffed else { return };
+    let io = TokioIo::new(io);
+    let activity = Arc::new(Activity::default());
+    let service = service_fn({
+        let (shared, activity) = (shared.clone(), activity.clone());
+        move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
+    });
+    let ended = match spoken {
+        Spoken::Http1 => {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.header_timeout)
+                .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
+                .serve_connection(io, service);
+            drive(connection, http1::Connection::graceful_shutdown, &shared, &activity).await
+        }
+        Spoken::Http2 => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(limits.max_concurrent_streams)
+                .max_header_list_size(limits.max_header_size)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .keep_alive_interval(limits.keep_alive_interval)
+                .keep_alive_timeout(PING_TIMEOUT)
+                .serve_connection(io, service);
+            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    peer: Arc<str>,
+    shared: Arc<Shared>,
+    activity: Arc<Activity>,
+) -> Result<Response<Counted>, Infallible> {
+    let calls = [shared.activity.begin(), activity.begin()];
+    let response = connect::server::serve(&shared.site, request, peer).await;
+    Ok(response.map(|body| Counted { body, _calls: calls }))
+}
+
+/// Runs a connection until it ends, is idle for too long, or the server stops.
+async fn drive<C: Future<Output = hyper::Result<()>>>(
+    connection: C,
+    shut_down: impl Fn(Pin<&mut C>),
+    shared: &Shared,
+    activity: &Activity,
+) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    let mut idle = pin!(sleep(shared.limits.idle_timeout));
+    let mut seen = activity.started();
+    let mut closing = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = shared.drain.cancelled(), if !closing => {
+                closing = true;
+                shut_down(connection.as_mut());
+            }
+            () = shared.cut.cancelled() => return Ok(()),
+            () = idle.as_mut() => {
+                let quiet = activity.in_flight() == 0 && activity.started() == seen;
+                if quiet && closing {
+                    // It was asked to close, and the other side does not even answer that.
+                    return Ok(());
+                }
+                if quiet {
+                    closing = true;
+                    shut_down(connection.as_mut());
+                }
+                seen = activity.started();
+                idle.as_mut().reset(Instant::now() + shared.limits.idle_timeout);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+/// What a server grants to its callers. Every limit has a default that suits services which talk
+/// to services.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use micro_runtime::server::Limits;
+/// let limits = Limits::new().max_message_size(16 * 1024 * 1024).idle_timeout(Duration::from_secs(60));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub(crate) max_message_size: usize,
+    pub(crate) max_header_size: u32,
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) header_timeout: Duration,
+    pub(crate) body_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) keep_alive_interval: Duration,
+}
+
+impl Limits {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            max_message_size: 4 * 1024 * 1024,
+            max_header_size: 16 * 1024,
+            max_concurrent_streams: 1024,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(300),
+            keep_alive_interval: Duration::from_secs(30),
+        }
+    }
+
+    /// The largest message that is read, in bytes; 4 MiB unless set. A larger one is answered with
+    /// `resource_exhausted`.
+    #[must_use]
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+
+    /// The largest head of a request, in bytes; 16 KiB unless set, 8 KiB at the least.
+    #[must_use]
+    pub fn max_header_size(mut self, bytes: u32) -> Self {
+        self.max_header_size = bytes.max(8 * 1024);
+        self
+    }
+
+    /// How many calls may be open on one HTTP/2 connection; 1024 unless set.
+    #[must_use]
+    pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
+        self.max_concurrent_streams = streams;
+        self
+    }
+
+    /// How long the head of a request may take to arrive; 10 s unless set.
+    #[must_use]
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.header_timeout = timeout;
+        self
+    }
+
+    /// How long the next bytes of a message that has begun may take; 30 s unless set. A stream
+    /// may be silent between two messages for as long as it likes.
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = timeout;
+        self
+    }
+
+    /// How long a connection may stay without a call; it is closed after this and at most twice
+    /// this time. 5 min unless set.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// How often a silent HTTP/2 peer is asked whether it is still there; 30 s unless set. One that
+    /// does not answer within 20 s is disconnected, and its calls are cancelled.
+    #[must_use]
+    pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
+        self.keep_alive_interval = interval;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

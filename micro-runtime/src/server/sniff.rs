@@ -1,0 +1,126 @@
+//! Tells what a new connection speaks by its first bytes, which are kept for whoever reads on.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+
+use crate::transport::BoxIo;
+
+/// How every HTTP/2 connection opens (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// Reads until it is clear what the connection speaks.
+pub(super) async fn sniff(mut io: BoxIo) -> io::Result<(Spoken, Sniffed)> {
+    let mut read = [0; HTTP2_PREFACE.len()];
+    let mut length = 0;
+    let spoken = loop {
+        let more = io.read(&mut read[length..]).await?;
+        if more == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        length += more;
+        if read[..length] != HTTP2_PREFACE[..length] {
+            break Spoken::Http1;
+        }
+        if length == HTTP2_PREFACE.len() {
+            break Spoken::Http2;
+        }
+    };
+    Ok((spoken, Sniffed { read, from: 0, to: length, io }))
+}
+
+/// A connection whose first bytes are read already, and are read again.
+pub(super) struct Sniffed {
+    read: [u8; HTTP2_PREFACE.len()],
+    from: usize,
+    to: usize,
+    io: BoxIo,
+}
+
+impl AsyncRead for Sniffed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.from == this.to {
+            return Pin::new(&mut this.io).poll_read(task, buffer);
+        }
+        let length = buffer.remaining().min(this.to - this.from);
+        buffer.put_slice(&this.read[this.from..this.from + length]);
+        this.from += length;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Sniffed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(task, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(task)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(task, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    async fn sniffed(pieces: &[&[u8]]) -> (Spoken, Vec<u8>) {
+        let (mut client, server) = tokio::io::duplex(64);
+        let (found, ()) = tokio::join!(sniff(Box::new(server)), async {
+            for piece in pieces {
+                client.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            drop(client);
+        });
+        let (spoken, mut io) = found.unwrap();
+        let mut all = Vec::new();
+        io.read_to_end(&mut all).await.unwrap();
+        (spoken, all)
+    }
+
+    #[tokio::test]
+    async fn the_first_bytes_tell_and_are_not_lost() {
+        let http1: &[u8] = b"POST /a HTTP/1.1\r\n\r\n";
+        assert_eq!(sniffed(&[http1]).await, (Spoken::Http1, http1.to_vec()));
+        assert_eq!(sniffed(&[HTTP2_PREFACE, b"+"]).await, (Spoken::Http2, [HTTP2_PREFACE, b"+"].concat()));
+        let split = sniffed(&[&HTTP2_PREFACE[..3], &HTTP2_PREFACE[3..]]).await;
+        assert_eq!(split, (Spoken::Http2, HTTP2_PREFACE.to_vec()));
+        assert_eq!(sniffed(&[b"PRI", b"NT"]).await, (Spoken::Http1, b"PRINT".to_vec()));
+    }
+}

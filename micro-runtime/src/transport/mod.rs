@@ -1,0 +1,57 @@
+//! Transports: how bytes get from node to node.
+//!
+//! A [`Transport`] listens and connects. [`Tcp`] is the default; [`Memory`] joins services and
+//! clients in one process without a socket, which is what tests use. Everything above works on any
+//! pair of [`Listener`] and [`BoxIo`], so a simulated network fits in as well.
+
+mod memory;
+mod tcp;
+
+use std::fmt;
+use std::io;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use memory::Memory;
+pub use tcp::Tcp;
+
+use crate::error::Result;
+
+/// A connection.
+pub type BoxIo = Box<dyn Io>;
+
+/// What a connection must be able to do. Every type that can, does.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
+/// A way to move bytes between nodes.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// The name for logs, `tcp` for example.
+    fn name(&self) -> &'static str;
+
+    /// Listens on an address.
+    async fn listen(&self, address: &str) -> Result<Box<dyn Listener>>;
+
+    /// Connects to an address that a listener of this transport has. An error here means that
+    /// nothing was sent.
+    async fn connect(&self, address: &str) -> Result<BoxIo>;
+
+    /// The address to put into the registry for a listener on `local`, where the service does not
+    /// name one.
+    fn advertised(&self, local: &str) -> Result<String> {
+        Ok(local.to_owned())
+    }
+}
+
+/// A socket that accepts connections. It stops to listen when it is dropped.
+#[async_trait]
+pub trait Listener: Send + 'static {
+    /// The address it listens on, with the port that the system chose.
+    fn address(&self) -> String;
+
+    /// Waits for the next connection and says where it comes from.
+    async fn accept(&mut self) -> io::Result<(BoxIo, String)>;
+}

@@ -9,21 +9,29 @@
 //! | 0 | error · metadata · context · [`message`] · stream · [`codec`] |
 
 pub mod call;
+pub mod client;
 pub mod codec;
 mod context;
 pub mod endpoint;
+mod environment;
 mod error;
 pub mod message;
 mod metadata;
 mod protocol;
+pub mod registry;
+pub mod selector;
 pub mod server;
+pub mod service;
 mod stream;
 pub mod transport;
 
+pub use client::{Call, Client, Response};
 pub use context::Context;
+pub use environment::Environment;
 pub use error::{Code, Detail, Error, Result};
 pub use message::{AnyMessage, Message};
 pub use metadata::Metadata;
+pub use service::{Running, Service};
 pub use stream::{CHANNEL_CAPACITY, Sender, Streaming};
 
 /// What generated code needs, and nobody else.
@@ -35,6 +43,7 @@ pub mod __private {
     pub use prost;
     pub use serde;
 
+    pub use crate::client::{Channel, Client, call, relay};
     pub use crate::endpoint::{
         Binder, Body, Handler, MethodDescriptor, Outcome, ServiceDescriptor, pushing, returning,
     };

@@ -84,6 +84,10 @@ impl Codec {
         Self(Kind::Custom(Arc::new(codec)))
     }
 
+    pub(crate) const fn built_in(name: &'static str) -> Self {
+        Self(Kind::BuiltIn(name))
+    }
+
     /// The content subtype: `json`, `proto`, or the name of a user's codec.
     pub fn name(&self) -> &str {
         match &self.0 {

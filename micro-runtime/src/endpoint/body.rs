@@ -1,13 +1,15 @@
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 
 use crate::call::Payload;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::message::{AnyMessage, Message};
+use crate::metadata::Metadata;
 use crate::stream::Streaming;
 
 /// One direction of a method: a message, or a [`Streaming`] of messages. This trait, and not the
@@ -25,8 +27,13 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
     /// Whether there are any number of messages, and not just one.
     const STREAM: bool;
 
+    /// Reads the body; `explain` words the error of a message that cannot be read.
     #[doc(hidden)]
-    fn read(inbound: Inbound, codec: &Codec) -> Result<Self>;
+    fn read(
+        inbound: Inbound,
+        codec: &Codec,
+        explain: impl Fn(Error) -> Error + Send + 'static,
+    ) -> Result<Self>;
 
     #[doc(hidden)]
     fn write(self, codec: &Codec) -> Result<Outbound>;
@@ -36,6 +43,11 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
 
     #[doc(hidden)]
     fn from_payload(payload: Payload) -> Result<Self>;
+
+    #[doc(hidden)]
+    fn with_trailers(self, _trailers: &Arc<OnceLock<Metadata>>) -> Self {
+        self
+    }
 }
 
 /// An encoded body that arrived.
@@ -98,9 +110,13 @@ impl<T: Message> Body for T {
     type Message = T;
     const STREAM: bool = false;
 
-    fn read(inbound: Inbound, codec: &Codec) -> Result<Self> {
+    fn read(
+        inbound: Inbound,
+        codec: &Codec,
+        explain: impl Fn(Error) -> Error + Send + 'static,
+    ) -> Result<Self> {
         match inbound {
-            Inbound::One(bytes) => codec.decode(bytes),
+            Inbound::One(bytes) => codec.decode(bytes).map_err(explain),
             Inbound::Many(_) => Err(Error::internal("a stream arrived where one message is due")),
         }
     }
@@ -127,12 +143,16 @@ impl<T: Message> Body for Streaming<T> {
     type Message = T;
     const STREAM: bool = true;
 
-    fn read(inbound: Inbound, codec: &Codec) -> Result<Self> {
+    fn read(
+        inbound: Inbound,
+        codec: &Codec,
+        explain: impl Fn(Error) -> Error + Send + 'static,
+    ) -> Result<Self> {
         let codec = codec.clone();
         match inbound {
-            Inbound::One(bytes) => Ok(Self::from_iter([codec.decode(bytes)?])),
+            Inbound::One(bytes) => Ok(Self::from_iter([codec.decode(bytes).map_err(explain)?])),
             Inbound::Many(items) => {
-                Ok(Self::from_stream(Decoded { items, codec, message: std::marker::PhantomData }))
+                Ok(Self::from_stream(items.map(move |bytes| codec.decode(bytes?).map_err(&explain))))
             }
         }
     }
@@ -151,20 +171,9 @@ impl<T: Message> Body for Streaming<T> {
             Payload::Message(_) => Err(Error::internal("an interceptor replaced a stream by a message")),
         }
     }
-}
 
-struct Decoded<T> {
-    items: Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>,
-    codec: Codec,
-    message: std::marker::PhantomData<fn() -> T>,
-}
-
-impl<T: Message> Stream for Decoded<T> {
-    type Item = Result<T>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let item = self.items.as_mut().poll_next(task);
-        item.map(|item| item.map(|bytes| bytes.and_then(|bytes| self.codec.decode(bytes))))
+    fn with_trailers(self, trailers: &Arc<OnceLock<Metadata>>) -> Self {
+        Self::with_trailers(self, trailers.clone())
     }
 }
 

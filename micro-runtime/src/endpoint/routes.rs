@@ -50,7 +50,8 @@ impl Routes {
         Error::unimplemented(message).never_processed()
     }
 
-    fn methods(&self) -> impl Iterator<Item = &'static MethodDescriptor> {
+    /// All methods.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &'static MethodDescriptor> {
         self.endpoints.values().map(|endpoint| endpoint.method)
     }
 }

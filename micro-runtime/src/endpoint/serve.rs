@@ -89,7 +89,7 @@ where
         let run = self.run.clone();
         async move {
             let Request { method, context, codec, answer_codec, body, interceptors } = request;
-            let body = A::read(body, &codec)?;
+            let body = A::read(body, &codec, |error| error)?;
             let answer = if interceptors.is_empty() {
                 run(context, body).await?
             } else {

@@ -10,7 +10,7 @@ use http_body::Body;
 use super::end_stream::EndStream;
 use super::error::WireError;
 use super::{COMPRESSED, END_STREAM, PROTOCOL_VERSION, TIMEOUT, compressed, content_type};
-use crate::endpoint::{Inbound, Outbound};
+use crate::endpoint::{Inbound, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
 use crate::metadata::Metadata;
 use crate::protocol::body::{Enveloped, ReadLimits, WireBody, read_all};
@@ -49,16 +49,16 @@ where
     let request = request(outgoing, authority, &broken)?;
     let response = send(request);
     if method.is_unary() {
-        return unary(response.await?, limits).await;
+        return unary(method, response.await?, limits).await;
     }
     if !method.response.stream {
         let response = response.await.map_err(|error| broken.or(error))?;
-        return one_of_stream(response, limits).await.map_err(|error| broken.or(error));
+        return one_of_stream(method, response, limits).await.map_err(|error| broken.or(error));
     }
     // The head of the response is awaited as a part of the stream: a server may send it only with
     // its first message, which it may send only after one of ours.
     let trailers = Arc::new(OnceLock::new());
-    let messages = messages(response, limits, trailers.clone(), broken);
+    let messages = messages(method, response, limits, trailers.clone(), broken);
     Ok(Answer { headers: Metadata::new(), trailers, body: Inbound::Many(messages) })
 }
 
@@ -105,7 +105,7 @@ fn request(outgoing: Outgoing, authority: &str, broken: &Broken) -> Result<Reque
     Ok(request)
 }
 
-async fn unary<B>(response: Response<B>, limits: ReadLimits) -> Result<Answer>
+async fn unary<B>(method: &MethodDescriptor, response: Response<B>, limits: ReadLimits) -> Result<Answer>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -117,7 +117,7 @@ where
     let names: Vec<_> = metadata.iter().map(|(name, _)| name.to_owned()).collect();
     names.iter().filter(|name| name.starts_with("trailer-")).for_each(|name| drop(metadata.remove(name)));
     if !head.status.is_success() {
-        return Err(http_error(head.status, &message, metadata));
+        return Err(http_error(method, head.status, &message, metadata));
     }
     Ok(Answer {
         headers: metadata,
@@ -127,12 +127,16 @@ where
 }
 
 /// The one message of a method that takes a stream.
-async fn one_of_stream<B>(response: Response<B>, limits: ReadLimits) -> Result<Answer>
+async fn one_of_stream<B>(
+    method: &'static MethodDescriptor,
+    response: Response<B>,
+    limits: ReadLimits,
+) -> Result<Answer>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let (metadata, mut reader) = Reader::open(response, limits).await?;
+    let (metadata, mut reader) = Reader::open(method, response, limits).await?;
     let message = reader.next().await?;
     if message.is_some() && reader.next().await?.is_some() {
         return Err(Error::internal("the server answered more than one message where one is due"));
@@ -143,6 +147,7 @@ where
 }
 
 fn messages<B>(
+    method: &'static MethodDescriptor,
     response: impl Future<Output = Result<Response<B>>> + Send + 'static,
     limits: ReadLimits,
     trailers: Arc<OnceLock<Metadata>>,
@@ -162,7 +167,7 @@ where
         let step = async {
             let mut reader = match state {
                 State::Done => return Ok(None),
-                State::Waiting(response) => Reader::open(response.await?, limits).await?.1,
+                State::Waiting(response) => Reader::open(method, response.await?, limits).await?.1,
                 State::Reading(reader) => reader,
             };
             match reader.next().await? {
@@ -184,6 +189,7 @@ where
 
 /// Reads the envelopes of a response.
 struct Reader<B> {
+    method: &'static MethodDescriptor,
     envelopes: Envelopes<B>,
     trailers: Metadata,
     ended: bool,
@@ -194,15 +200,19 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    async fn open(response: Response<B>, limits: ReadLimits) -> Result<(Metadata, Self)> {
+    async fn open(
+        method: &'static MethodDescriptor,
+        response: Response<B>,
+        limits: ReadLimits,
+    ) -> Result<(Metadata, Self)> {
         let (head, body) = response.into_parts();
         let metadata = headers::to_metadata(&head.headers, "");
         if !head.status.is_success() {
             let text = read_all(body, limits).await?;
-            return Err(http_error(head.status, &text, metadata));
+            return Err(http_error(method, head.status, &text, metadata));
         }
         let envelopes = Envelopes::new(body, limits);
-        Ok((metadata, Self { envelopes, trailers: Metadata::new(), ended: false }))
+        Ok((metadata, Self { method, envelopes, trailers: Metadata::new(), ended: false }))
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
@@ -219,7 +229,7 @@ where
             return Ok(Some(envelope.message));
         }
         self.ended = true;
-        let (error, trailers) = EndStream::read(&envelope.message)?.into_parts();
+        let (error, trailers) = EndStream::read(&envelope.message)?.into_parts(self.method);
         match error {
             Some(mut error) => {
                 error.metadata_mut().extend(trailers);
@@ -236,11 +246,12 @@ where
 /// The error of a response that is not a success: Connect's JSON, or, from something in between
 /// that knows nothing of Connect, what its status says.
 #[cold]
-fn http_error(status: http::StatusCode, body: &[u8], metadata: Metadata) -> Error {
+fn http_error(method: &MethodDescriptor, status: http::StatusCode, body: &[u8], metadata: Metadata) -> Error {
     let fallback = Code::from_http_status(status);
     let mut error = match serde_json::from_slice::<WireError>(body) {
-        Ok(error) => error.into_error(fallback),
-        Err(_) => Error::new(fallback, format!("the server answered with HTTP status {status}")),
+        Ok(error) => error.into_error(fallback, method),
+        Err(_) => Error::new(fallback, format!("the server answered with HTTP status {status}"))
+            .with_origin(method.service, method.name),
     };
     error.metadata_mut().extend(metadata);
     error

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::END_STREAM;
 use super::error::WireError;
+use crate::endpoint::MethodDescriptor;
 use crate::error::{Code, Error, Result};
 use crate::metadata::Metadata;
 use crate::protocol::headers;
@@ -56,13 +57,13 @@ impl EndStream {
         })
     }
 
-    pub(super) fn into_parts(self) -> (Option<Error>, Metadata) {
+    pub(super) fn into_parts(self, method: &MethodDescriptor) -> (Option<Error>, Metadata) {
         let mut trailers = Metadata::new();
         for (name, values) in &self.metadata {
             for value in values {
                 headers::add(&mut trailers, name, value.as_bytes());
             }
         }
-        (self.error.map(|error| error.into_error(Code::Unknown)), trailers)
+        (self.error.map(|error| error.into_error(Code::Unknown, method)), trailers)
     }
 }

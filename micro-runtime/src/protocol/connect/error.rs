@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::MethodDescriptor;
 use crate::error::{Code, Detail, Error};
 use crate::protocol::headers::BASE64;
 
@@ -41,9 +42,9 @@ impl From<&Error> for WireError {
 impl WireError {
     /// The error that a response carries; `fallback` is the code where it names none that is
     /// known, which is what a proxy's own error page looks like.
-    pub(super) fn into_error(self, fallback: Code) -> Error {
+    pub(super) fn into_error(self, fallback: Code, method: &MethodDescriptor) -> Error {
         let code = self.code.parse().unwrap_or(fallback);
-        let error = Error::new(code, self.message);
+        let error = Error::new(code, self.message).with_origin(method.service, method.name);
         // A detail that is not valid base64 is left out; the error itself is worth more.
         let details = self.details.into_iter().filter_map(|detail| {
             BASE64.decode(&detail.value).ok().map(|value| Detail::new(detail.type_name, value))

@@ -37,10 +37,8 @@ where
     if head.method != Method::POST {
         return wrong_method(&head.method, method);
     }
-    let codec = match content(site, method, &head.headers) {
-        Ok(codec) => codec,
-        Err(refused) => return refused,
-    };
+    let given = head.headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+    let Some(codec) = named(site, method, given) else { return unsupported(site, method, given) };
     let timeout = match timeout(&head.headers) {
         Ok(timeout) => timeout,
         Err(error) => return failed(&head.headers, &error),
@@ -131,16 +129,11 @@ fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
     }
 }
 
-/// The codec that the content type names, or the answer that says which there are.
-fn content(site: &Site, method: &MethodDescriptor, headers: &HeaderMap) -> Result<Codec, Response<WireBody>> {
-    let given = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
-    if let Some((stream, name)) = subtype(given) {
-        let codec = site.codecs.find(name).filter(|codec| method.request.reads(codec));
-        if let (Some(codec), true) = (codec, stream != method.is_unary()) {
-            return Ok(codec.clone());
-        }
-    }
-    Err(unsupported(site, method, given))
+/// The codec that the content type names, if the method takes it.
+fn named(site: &Site, method: &MethodDescriptor, content_type: &str) -> Option<Codec> {
+    let (stream, name) = subtype(content_type)?;
+    let codec = site.codecs.find(name).filter(|codec| method.request.reads(codec))?;
+    (stream != method.is_unary()).then(|| codec.clone())
 }
 
 /// `application/json; charset=utf-8` to `json`, and whether it is one of Connect's streaming types.
@@ -252,7 +245,12 @@ async fn streaming(answer: Result<Outbound>, codec: &Codec, incoming: Arc<Incomi
     );
     // The handler runs until it first waits, so that it can set headers. They are not held back
     // longer: there are clients that send nothing before they have them.
-    poll_fn(|task| Poll::Ready(drop(body.poll_fill(task)))).await;
+    poll_fn(|task| {
+        // An error shows again when the body is sent.
+        let _ = body.poll_fill(task);
+        Poll::Ready(())
+    })
+    .await;
     let mut response = Response::new(WireBody::Stream(Box::pin(body)));
     response.headers_mut().insert(CONTENT_TYPE, media_type(codec, true));
     headers::extend(response.headers_mut(), &incoming.reply.take_headers(), "");

@@ -1,0 +1,163 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use super::{Client, Inner};
+use crate::call::{Interceptor, Interceptors};
+use crate::codec::{Codec, Codecs, SerdeCodec};
+use crate::environment::Environment;
+use crate::registry::Registry;
+use crate::selector::Selector;
+use crate::transport::{Tcp, Transport};
+
+/// How long a call may take where neither the call, nor its context, nor its method says so. A
+/// call with a stream on either side has no such limit.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The options of a [`Client`].
+///
+/// What is not set here is taken from the environment (`MICRO_REGISTRY`,
+/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
+/// defaults.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct ClientBuilder(Settings);
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) environment: Environment,
+    pub(super) registry: Option<Arc<dyn Registry>>,
+    pub(super) addresses: Vec<String>,
+    pub(super) selector: Option<Arc<dyn Selector>>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) codecs: Codecs,
+    pub(super) interceptors: Interceptors,
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Duration,
+    pub(super) discovery_timeout: Duration,
+    pub(super) max_message_size: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            environment: Environment::process(),
+            registry: None,
+            addresses: Vec::new(),
+            selector: None,
+            transport: Arc::new(Tcp),
+            codecs: Codecs::default(),
+            interceptors: Interceptors::default(),
+            timeout: None,
+            connect_timeout: Duration::from_secs(3),
+            discovery_timeout: Duration::from_secs(5),
+            max_message_size: 4 * 1024 * 1024,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Finds nodes in this registry; mDNS unless set.
+    pub fn registry(self, registry: impl Registry) -> Self {
+        self.shared_registry(Arc::new(registry))
+    }
+
+    pub(crate) fn shared_registry(mut self, registry: Arc<dyn Registry>) -> Self {
+        self.0.registry = Some(registry);
+        self
+    }
+
+    /// Calls this address, and no registry is asked. Several addresses are balanced.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.0.addresses.push(address.into());
+        self
+    }
+
+    /// Picks nodes with this balancer; [`P2c`](crate::selector::P2c) unless set.
+    pub fn selector(mut self, selector: impl Selector) -> Self {
+        self.0.selector = Some(Arc::new(selector));
+        self
+    }
+
+    /// Connects through this transport; [`Tcp`] unless set.
+    pub fn transport(self, transport: impl Transport) -> Self {
+        self.shared_transport(Arc::new(transport))
+    }
+
+    pub(crate) fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.0.transport = transport;
+        self
+    }
+
+    /// Adds an encoding, to be chosen per call with [`Call::codec`](super::Call::codec).
+    pub fn codec(mut self, codec: impl SerdeCodec) -> Self {
+        self.0.codecs.add(Codec::custom(codec));
+        self
+    }
+
+    /// Adds code around every call. The first one added is the outermost.
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
+        self.0.interceptors.push(interceptor);
+        self
+    }
+
+    /// How long a unary call may take where nothing nearer to it says so; [`DEFAULT_TIMEOUT`]
+    /// unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = Some(timeout);
+        self
+    }
+
+    /// How long connecting to a node may take before another one is tried; 3 s unless set.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.0.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a call waits for the first node of its service to be found, within its deadline;
+    /// 5 s unless set. A registry that knows that there is none ends the wait at once.
+    pub fn discovery_timeout(mut self, timeout: Duration) -> Self {
+        self.0.discovery_timeout = timeout;
+        self
+    }
+
+    /// The largest message that is read, in bytes; 4 MiB unless set.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.0.max_message_size = bytes;
+        self
+    }
+
+    /// Takes variables from here; the environment of the process unless set.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.0.environment = environment;
+        self
+    }
+
+    /// The client. It opens nothing before its first call.
+    pub fn build(self) -> Client {
+        Client(Arc::new(Inner { settings: Mutex::new(self.0), core: OnceLock::new() }))
+    }
+}
+
+impl From<Settings> for ClientBuilder {
+    fn from(settings: Settings) -> Self {
+        Self(settings)
+    }
+}
+
+impl From<ClientBuilder> for Settings {
+    fn from(builder: ClientBuilder) -> Self {
+        builder.0
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("registry", &self.registry)
+            .field("addresses", &self.addresses)
+            .field("selector", &self.selector)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}

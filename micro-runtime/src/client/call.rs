@@ -1,0 +1,137 @@
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::Channel;
+use crate::context::Context;
+use crate::endpoint::{Body, MethodDescriptor};
+use crate::error::{Error, Result};
+use crate::metadata::Metadata;
+
+/// A call that is about to be made: options are chained, and `.await` makes it.
+///
+/// ```ignore
+/// let reply = greeter.hello(&ctx, request).timeout(Duration::from_secs(1)).await?;
+/// ```
+///
+/// Dropping the future cancels the call, on the server too.
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<A, B> {
+    pub(super) channel: Channel,
+    pub(super) context: Context,
+    pub(super) method: &'static MethodDescriptor,
+    pub(super) request: A,
+    pub(super) options: Options,
+    answer: PhantomData<fn() -> B>,
+}
+
+#[derive(Default)]
+pub(super) struct Options {
+    pub(super) timeout: Option<Duration>,
+    pub(super) metadata: Metadata,
+    pub(super) codec: Option<String>,
+    /// The first option that was wrong; the call fails with it.
+    wrong: Option<Error>,
+}
+
+impl<A: Body, B: Body> Call<A, B> {
+    pub(super) fn new(
+        channel: Channel,
+        context: Context,
+        method: &'static MethodDescriptor,
+        request: A,
+    ) -> Self {
+        Self { channel, context, method, request, options: Options::default(), answer: PhantomData }
+    }
+
+    /// How long the call may take. The deadline of the context holds as well, if it is earlier.
+    /// For an answer that is a stream it is the time until the end of the stream.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends metadata with the call. A name or value that cannot be sent fails the call.
+    pub fn metadata(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        if let Err(error) = self.options.metadata.append(name, value) {
+            self.options.wrong.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Sends and asks for this encoding, `json` for example, in place of the one that the messages
+    /// prefer.
+    pub fn codec(mut self, name: impl Into<String>) -> Self {
+        self.options.codec = Some(name.into());
+        self
+    }
+
+    /// Makes the call, as `.await` does, and returns the metadata of the answer as well.
+    pub async fn response(mut self) -> Result<Response<B>> {
+        match self.options.wrong.take() {
+            Some(wrong) => Err(wrong),
+            None => self.run().await,
+        }
+    }
+
+    /// Makes the call, as `.await` does, without the box around the future.
+    pub async fn send(self) -> Result<B> {
+        self.response().await.map(Response::into_inner)
+    }
+}
+
+impl<A: Body, B: Body> IntoFuture for Call<A, B> {
+    type Output = Result<B>;
+    type IntoFuture = BoxFuture<'static, Result<B>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.send().boxed()
+    }
+}
+
+impl<A, B> fmt::Debug for Call<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method.path)
+            .field("service", &self.channel.service)
+            .field("timeout", &self.options.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer and its metadata.
+#[derive(Debug)]
+pub struct Response<B> {
+    pub(super) answer: B,
+    pub(super) headers: Metadata,
+    pub(super) trailers: Arc<OnceLock<Metadata>>,
+}
+
+impl<B> Response<B> {
+    /// The answer alone.
+    pub fn into_inner(self) -> B {
+        self.answer
+    }
+
+    /// The answer.
+    pub fn get_ref(&self) -> &B {
+        &self.answer
+    }
+
+    /// The metadata that came before the answer.
+    pub fn headers(&self) -> &Metadata {
+        &self.headers
+    }
+
+    /// The metadata that came after the answer. Where the answer is a stream, ask
+    /// [`Streaming::trailers`](crate::Streaming::trailers) at its end.
+    pub fn trailers(&self) -> &Metadata {
+        static NONE: Metadata = Metadata::new();
+        self.trailers.get().unwrap_or(&NONE)
+    }
+}

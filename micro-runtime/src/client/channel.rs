@@ -1,0 +1,42 @@
+use std::sync::Arc;
+
+use super::{Call, Client};
+use crate::context::Context;
+use crate::endpoint::{Body, MethodDescriptor};
+use crate::error::Result;
+use crate::message::Message;
+use crate::stream::{Sender, Streaming};
+
+/// A client's way to one service. Generated clients hold one.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub(super) client: Client,
+    pub(super) service: Arc<str>,
+}
+
+impl Channel {
+    /// The way to the service that is registered under this name.
+    pub fn new(client: &Client, service: impl Into<String>) -> Self {
+        Self { client: client.clone(), service: service.into().into() }
+    }
+}
+
+/// Prepares a call. Generated clients call it.
+pub fn call<A: Body, B: Body>(
+    channel: &Channel,
+    context: &Context,
+    method: &'static MethodDescriptor,
+    request: A,
+) -> Call<A, B> {
+    Call::new(channel.clone(), context.clone(), method, request)
+}
+
+/// Makes a call that answers with a stream, and hands the stream on. Generated clients call it
+/// where a contract's method sends to a [`Sender`].
+pub async fn relay<A: Body, T: Message>(call: Call<A, Streaming<T>>, out: &mut Sender<T>) -> Result<()> {
+    let mut answers = call.send().await?;
+    while let Some(answer) = answers.next().await? {
+        out.send(answer).await?;
+    }
+    Ok(())
+}

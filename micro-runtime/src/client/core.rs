@@ -1,0 +1,88 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::{DEFAULT_TIMEOUT, Settings};
+use super::connections::Connections;
+use super::nodes::Nodes;
+use crate::call::Interceptors;
+use crate::codec::{Codec, Codecs};
+use crate::endpoint::Body;
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::registry::{self, Discovery};
+use crate::selector::{self, P2c, Selector};
+
+/// A client that is open: its settings are decided and no longer change.
+pub(super) struct Core {
+    pub(super) nodes: Nodes,
+    pub(super) selector: Arc<dyn Selector>,
+    pub(super) connections: Connections,
+    pub(super) codecs: Codecs,
+    pub(super) interceptors: Interceptors,
+    pub(super) timeout: Duration,
+    pub(super) max_message_size: usize,
+}
+
+impl Core {
+    /// Decides what is not set: by the environment, else by the defaults.
+    pub(super) fn open(settings: &Settings) -> Result<Self> {
+        let environment = &settings.environment;
+        let selector = match (&settings.selector, environment.get("MICRO_SELECTOR")?) {
+            (Some(selector), _) => selector.clone(),
+            (None, Some(name)) => {
+                selector::by_name(&name).map_err(|error| error.context("MICRO_SELECTOR"))?
+            }
+            (None, None) => Arc::new(P2c::default()),
+        };
+        let nodes = if settings.addresses.is_empty() {
+            let registry = match &settings.registry {
+                Some(registry) => registry.clone(),
+                None => registry::from_environment(environment)?,
+            };
+            Nodes::registered(Discovery::new(registry), settings.discovery_timeout)
+        } else {
+            Nodes::fixed(&settings.addresses)
+        };
+        let timeout = match settings.timeout {
+            Some(timeout) => timeout,
+            None => environment.duration("MICRO_CLIENT_REQUEST_TIMEOUT")?.unwrap_or(DEFAULT_TIMEOUT),
+        };
+        Ok(Self {
+            nodes,
+            selector,
+            connections: Connections::new(settings.transport.clone(), settings.connect_timeout),
+            codecs: settings.codecs.clone(),
+            interceptors: settings.interceptors.clone(),
+            timeout,
+            max_message_size: settings.max_message_size,
+        })
+    }
+
+    pub(super) fn discovery(&self) -> Option<&Discovery> {
+        self.nodes.discovery()
+    }
+
+    /// The codec of a call: the one it names, else the first that the request prefers and the
+    /// answer has as well.
+    pub(super) fn codec<A: Body, B: Body>(&self, name: Option<&str>) -> Result<Codec> {
+        if let Some(name) = name {
+            return self.codecs.find(name).cloned().ok_or_else(|| {
+                let known: Vec<_> = self.codecs.iter().map(Codec::name).collect();
+                Error::invalid_argument(format!(
+                    "`{name}` is not a codec of this client; known: {}",
+                    known.join(", ")
+                ))
+            });
+        }
+        let (request, answer) = (<A::Message as Message>::FORMATS, <B::Message as Message>::FORMATS);
+        let common = request.iter().find(|format| answer.iter().any(|other| other.name == format.name));
+        match common {
+            Some(format) => Ok(Codec::built_in(format.name)),
+            None => Err(Error::internal(format!(
+                "the messages `{}` and `{}` have no encoding in common",
+                <A::Message as Message>::SHAPE.name,
+                <B::Message as Message>::SHAPE.name
+            ))),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Picks a node and sends; moves to another node where it is sure that the request was not
+//! processed.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::core::Core;
+use crate::endpoint::Outbound;
+use crate::error::{Code, Error, Result};
+use crate::protocol::{Answer, Outgoing, connect};
+use crate::selector::{Candidate, Outcome, Pick};
+
+/// Sends to one node after the other, never twice to the same, until one may have processed the
+/// request. The call counts as in flight at its node until the pick is dropped.
+pub(super) async fn send(core: &Core, service: &str, outgoing: Outgoing) -> Result<(Answer, Pick)> {
+    let mut tried = Tried::default();
+    let mut outgoing = Some(outgoing);
+    loop {
+        let nodes = core.nodes.of(service).await?;
+        let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(service)) };
+        let node = pick.candidate().clone();
+        let address = &node.node().address;
+        let connection = match core.connections.get(address).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                pick.done(Outcome::Unreachable);
+                core.nodes.suspect(&node);
+                tried.add(node, error);
+                continue;
+            }
+        };
+        // A single message can be sent again; a stream is used up by the first try.
+        let Some(current) = outgoing.take() else { return Err(tried.into_error(service)) };
+        outgoing = again(&current);
+        let start = Instant::now();
+        let answer = connect::client::call(current, address, |request| connection.send(request)).await;
+        match answer {
+            Ok(answer) => {
+                pick.report(Outcome::Ok, start.elapsed());
+                return Ok((answer, pick));
+            }
+            Err(error) if error.was_never_processed() => {
+                pick.done(Outcome::Failed);
+                tried.add(node, error);
+            }
+            Err(error) => {
+                pick.done(outcome(&error));
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Whether an error says something about the node, or only about the request.
+fn outcome(error: &Error) -> Outcome {
+    match error.code() {
+        Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Unknown | Code::DataLoss => {
+            Outcome::Failed
+        }
+        _ => Outcome::Ok,
+    }
+}
+
+fn again(outgoing: &Outgoing) -> Option<Outgoing> {
+    let Outbound::One(message) = &outgoing.body else { return None };
+    Some(Outgoing {
+        method: outgoing.method,
+        codec: outgoing.codec.clone(),
+        metadata: outgoing.metadata.clone(),
+        timeout: outgoing.timeout,
+        body: Outbound::One(message.clone()),
+        max_message_size: outgoing.max_message_size,
+    })
+}
+
+/// The nodes that did not take the request, and why.
+#[derive(Default)]
+struct Tried(Vec<(Arc<Candidate>, Error)>);
+
+impl Tried {
+    fn add(&mut self, node: Arc<Candidate>, error: Error) {
+        self.0.push((node, error));
+    }
+
+    fn has(&self, node: &Arc<Candidate>) -> bool {
+        self.0.iter().any(|(tried, _)| Arc::ptr_eq(tried, node))
+    }
+
+    /// Picks among the nodes that are in use, and among all where none is: a node that was
+    /// unreachable a moment ago is better than no answer.
+    fn pick(&self, core: &Core, nodes: &[Arc<Candidate>]) -> Option<Pick> {
+        let now = Instant::now();
+        if self.0.is_empty() && nodes.iter().all(|node| node.is_available(now)) {
+            return core.selector.pick(nodes);
+        }
+        let untried: Vec<_> = nodes.iter().filter(|node| !self.has(node)).cloned().collect();
+        let available: Vec<_> = untried.iter().filter(|node| node.is_available(now)).cloned().collect();
+        core.selector.pick(if available.is_empty() { &untried } else { &available })
+    }
+
+    #[cold]
+    fn into_error(mut self, service: &str) -> Error {
+        let Some((_, last)) = self.0.pop() else {
+            return Error::unavailable(format!("no node of `{service}` is known")).never_processed();
+        };
+        if self.0.is_empty() {
+            return last;
+        }
+        let others: Vec<_> = self.0.iter().map(|(_, error)| error.message()).collect();
+        let message =
+            format!("no node of `{service}` took the call: {}; {}", others.join("; "), last.message());
+        Error::new(last.code(), message).with_source(last).never_processed()
+    }
+}

@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Options;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+
+/// Any free port, for callers on this machine. A service that should be reached from elsewhere
+/// says so: nothing here asks a caller who it is.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:0";
+const DEFAULT_TTL: Duration = Duration::from_secs(90);
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The options of a service after code, environment and defaults were looked at, in that order.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) id: String,
+    pub(super) version: String,
+    pub(super) address: String,
+    pub(super) advertise: Option<String>,
+    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) ttl: Duration,
+    pub(super) interval: Duration,
+}
+
+impl Decided {
+    pub(super) fn new(options: Options, environment: &Environment) -> Result<Self> {
+        let text = |option: Option<String>, variable, default: &str| {
+            Ok::<_, Error>(match option {
+                Some(value) => noted(variable, "code", value),
+                None => match environment.get(variable)? {
+                    Some(value) => noted(variable, "environment", value),
+                    None => default.to_owned(),
+                },
+            })
+        };
+        let duration = |option: Option<Duration>, variable, default| {
+            Ok::<_, Error>(match option {
+                Some(value) => value,
+                None => environment.duration(variable)?.unwrap_or(default),
+            })
+        };
+        let random = Uuid::new_v4().to_string();
+        let advertise = text(options.advertise, "MICRO_SERVER_ADVERTISE", "")?;
+        let mut metadata: BTreeMap<_, _> = environment.pairs("MICRO_SERVER_METADATA")?.into_iter().collect();
+        metadata.extend(options.metadata);
+        let ttl = duration(options.register_ttl, "MICRO_REGISTER_TTL", DEFAULT_TTL)?;
+        let interval =
+            duration(options.register_interval, "MICRO_REGISTER_INTERVAL", DEFAULT_INTERVAL.min(ttl / 3))?;
+        if interval >= ttl {
+            return Err(Error::invalid_argument(format!(
+                "the node would be forgotten between two registrations: the interval is {}, the time to live {} \
+                 (`register_interval`, `register_ttl`, MICRO_REGISTER_INTERVAL, MICRO_REGISTER_TTL)",
+                humantime::format_duration(interval),
+                humantime::format_duration(ttl)
+            )));
+        }
+        Ok(Self {
+            id: text(options.id, "MICRO_SERVER_ID", &random)?,
+            version: text(options.version, "MICRO_SERVER_VERSION", "latest")?,
+            address: text(options.address, "MICRO_SERVER_ADDRESS", DEFAULT_ADDRESS)?,
+            advertise: Some(advertise).filter(|address| !address.is_empty()),
+            metadata,
+            ttl,
+            interval,
+        })
+    }
+
+    /// The address for the registry of a service that listens on `local`.
+    pub(super) fn advertised(&self, local: String) -> String {
+        match &self.advertise {
+            None => local,
+            Some(address) if has_port(address) => address.clone(),
+            Some(host) => match local.rsplit_once(':') {
+                Some((_, port)) => format!("{host}:{port}"),
+                None => host.clone(),
+            },
+        }
+    }
+}
+
+fn noted(variable: &str, source: &str, value: String) -> String {
+    tracing::debug!(setting = variable, source, value, "chosen");
+    value
+}
+
+fn has_port(address: &str) -> bool {
+    let after_host = address.rsplit_once(']').map_or(address, |(_, rest)| rest);
+    after_host.rsplit_once(':').is_some_and(|(host, port)| !host.contains(':') && port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_wins_over_the_environment_which_wins_over_the_default() {
+        let environment = Environment::from_iter([
+            ("MICRO_SERVER_ADDRESS", "127.0.0.1:7001"),
+            ("MICRO_SERVER_VERSION", "1.2.3"),
+            ("MICRO_SERVER_METADATA", "zone=a,tier=gold"),
+            ("MICRO_REGISTER_TTL", "60"),
+        ]);
+        let options = Options {
+            address: Some("127.0.0.1:9000".into()),
+            metadata: vec![("zone".into(), "b".into())],
+            ..Options::default()
+        };
+        let decided = Decided::new(options, &environment).unwrap();
+        assert_eq!(decided.address, "127.0.0.1:9000");
+        assert_eq!(decided.version, "1.2.3");
+        assert_eq!(decided.ttl, Duration::from_secs(60));
+        assert_eq!(decided.interval, Duration::from_secs(20));
+        assert_eq!(decided.metadata["zone"], "b");
+        assert_eq!(decided.metadata["tier"], "gold");
+        let decided = Decided::new(Options::default(), &Environment::empty()).unwrap();
+        assert_eq!(decided.address, DEFAULT_ADDRESS);
+        assert_eq!(decided.version, "latest");
+    }
+
+    #[test]
+    fn a_node_that_would_be_forgotten_between_two_registrations_does_not_start() {
+        let environment =
+            Environment::from_iter([("MICRO_REGISTER_TTL", "10"), ("MICRO_REGISTER_INTERVAL", "10")]);
+        let error = Decided::new(Options::default(), &environment).unwrap_err();
+        assert!(error.message().contains("MICRO_REGISTER_TTL"), "{error}");
+    }
+
+    #[test]
+    fn a_host_alone_is_advertised_with_the_port_that_is_listened_on() {
+        let of = |advertise: &str| {
+            let options = Options { advertise: Some(advertise.into()), ..Options::default() };
+            Decided::new(options, &Environment::empty()).unwrap().advertised("127.0.0.1:8080".into())
+        };
+        assert_eq!(of("greeter.internal"), "greeter.internal:8080");
+        assert_eq!(of("greeter.internal:80"), "greeter.internal:80");
+        assert_eq!(of("[::1]"), "[::1]:8080");
+        assert_eq!(of("[::1]:80"), "[::1]:80");
+    }
+}

@@ -1,0 +1,66 @@
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::error::{Error, Result};
+
+type Hook = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
+
+/// The user's code at the turns of a service's life.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) before_start: List,
+    pub(super) after_start: List,
+    pub(super) before_stop: List,
+    pub(super) after_stop: List,
+}
+
+/// Hooks of one kind, in the order they were added.
+#[derive(Default)]
+pub(super) struct List(Vec<Hook>);
+
+impl List {
+    pub(super) fn add<F, Fut>(&mut self, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.0.push(Box::new(|| hook().boxed()));
+    }
+
+    /// Runs the hooks up to the first error.
+    pub(super) async fn run(self) -> Result<()> {
+        for hook in self.0 {
+            hook().await?;
+        }
+        Ok(())
+    }
+
+    /// Runs all hooks and collects their errors.
+    pub(super) async fn run_all(self, errors: &mut Errors) {
+        for hook in self.0 {
+            errors.note(hook().await);
+        }
+    }
+}
+
+/// Errors of steps that all have to be taken.
+#[derive(Default)]
+pub(super) struct Errors(Vec<Error>);
+
+impl Errors {
+    pub(super) fn note(&mut self, outcome: Result<()>) {
+        self.0.extend(outcome.err());
+    }
+
+    /// The first error, with what the others say behind it.
+    pub(super) fn into_result(self) -> Result<()> {
+        let mut errors = self.0.into_iter();
+        let Some(first) = errors.next() else { return Ok(()) };
+        let rest: Vec<_> = errors.map(|error| error.to_string()).collect();
+        if rest.is_empty() {
+            return Err(first);
+        }
+        let message = format!("{}; and then: {}", first.message(), rest.join("; "));
+        Err(Error::new(first.code(), message).with_source(first))
+    }
+}

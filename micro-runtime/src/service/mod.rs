@@ -1,0 +1,305 @@
+//! A service: what it serves, where it listens, how it is found, and its life from start to stop.
+
+mod decide;
+mod hooks;
+mod registrar;
+mod running;
+mod signals;
+mod start;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use running::Running;
+
+use crate::call::{Interceptor, Interceptors};
+use crate::client::Client;
+use crate::codec::{Codec, Codecs, SerdeCodec};
+use crate::endpoint::{Binder, Handler};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::registry::{Memory as MemoryRegistry, Registry};
+use crate::server::Limits;
+use crate::transport::{Memory as MemoryTransport, Tcp, Transport};
+use hooks::Hooks;
+
+/// How long calls in flight may take to finish after a service was told to stop.
+pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A service that is being put together.
+///
+/// Every option has a default, so this is a whole program:
+///
+/// ```ignore
+/// micro::Service::new("greeter").handle(Polite).run().await
+/// ```
+///
+/// Options in code win over the environment, which wins over the defaults:
+///
+/// | Variable | Option | Default |
+/// |---|---|---|
+/// | `MICRO_SERVER_ADDRESS` | [`address`](Self::address) | `127.0.0.1:0` |
+/// | `MICRO_SERVER_ADVERTISE` | [`advertise`](Self::advertise) | the address it listens on |
+/// | `MICRO_SERVER_VERSION` | [`version`](Self::version) | `latest` |
+/// | `MICRO_SERVER_ID` | [`id`](Self::id) | a random UUID |
+/// | `MICRO_SERVER_METADATA` | [`metadata`](Self::metadata) | none |
+/// | `MICRO_REGISTRY`, `MICRO_REGISTRY_ADDRESS` | [`registry`](Self::registry) | `mdns` |
+/// | `MICRO_REGISTER_TTL` | [`register_ttl`](Self::register_ttl) | 90 s |
+/// | `MICRO_REGISTER_INTERVAL` | [`register_interval`](Self::register_interval) | 30 s |
+/// | `MICRO_SELECTOR` | the client's [`selector`](crate::client::ClientBuilder::selector) | `p2c` |
+/// | `MICRO_CLIENT_REQUEST_TIMEOUT` | the client's [`timeout`](crate::client::ClientBuilder::timeout) | 30 s |
+#[must_use = "a service does nothing until `run`, `start` or `in_memory` is called and awaited"]
+pub struct Service {
+    name: String,
+    options: Options,
+    binder: Binder,
+    hooks: Hooks,
+    client: Client,
+    registry: Option<Arc<dyn Registry>>,
+    transport: Arc<dyn Transport>,
+    codecs: Codecs,
+    interceptors: Interceptors,
+    limits: Limits,
+    drain_timeout: Duration,
+    environment: Environment,
+    /// The first thing that was wrong; the start fails with it.
+    wrong: Option<Error>,
+}
+
+/// The options that the environment can set as well.
+#[derive(Default)]
+struct Options {
+    id: Option<String>,
+    version: Option<String>,
+    address: Option<String>,
+    advertise: Option<String>,
+    metadata: Vec<(String, String)>,
+    register_ttl: Option<Duration>,
+    register_interval: Option<Duration>,
+}
+
+impl Service {
+    /// A service that is registered under this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            options: Options::default(),
+            binder: Binder::default(),
+            hooks: Hooks::default(),
+            client: Client::new(),
+            registry: None,
+            transport: Arc::new(Tcp),
+            codecs: Codecs::default(),
+            interceptors: Interceptors::default(),
+            limits: Limits::new(),
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            environment: Environment::process(),
+            wrong: None,
+        }
+    }
+
+    /// Serves with a value whose `impl` block is marked `#[micro::handler]`. May be called many
+    /// times.
+    pub fn handle(mut self, handler: impl Handler) -> Self {
+        Arc::new(handler).bind(&mut self.binder);
+        self
+    }
+
+    /// The version in the registry; `latest` unless set.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.options.version = Some(version.into());
+        self
+    }
+
+    /// What tells this node from the others of its name: the node is called `name-id`. A random
+    /// UUID unless set.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.options.id = Some(id.into());
+        self
+    }
+
+    /// Where to listen, as `host:port`; `127.0.0.1:0` unless set, which is any free port, for
+    /// callers on this machine. `0.0.0.0:8080` is every interface.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.options.address = Some(address.into());
+        self
+    }
+
+    /// The address that callers are told, where it is not the one to listen on: behind a proxy, or
+    /// in a container. A host alone gets the port that the service listens on.
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.options.advertise = Some(address.into());
+        self
+    }
+
+    /// Adds metadata of this node to the registry.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// How long the registry keeps this node without hearing of it; 90 s unless set.
+    pub fn register_ttl(mut self, ttl: Duration) -> Self {
+        self.options.register_ttl = Some(ttl);
+        self
+    }
+
+    /// How often this node tells the registry that it is there; 30 s unless set.
+    pub fn register_interval(mut self, interval: Duration) -> Self {
+        self.options.register_interval = Some(interval);
+        self
+    }
+
+    /// Registers with, and finds other services in, this registry; mDNS unless set.
+    pub fn registry(mut self, registry: impl Registry) -> Self {
+        let registry: Arc<dyn Registry> = Arc::new(registry);
+        self.registry = Some(registry.clone());
+        self.configure("registry", |client| client.shared_registry(registry))
+    }
+
+    /// Listens and connects through this transport; TCP unless set.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        let transport: Arc<dyn Transport> = Arc::new(transport);
+        self.transport = transport.clone();
+        self.configure("transport", |client| client.shared_transport(transport))
+    }
+
+    /// Takes variables from here; the environment of the process unless set.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment.clone();
+        self.configure("environment", |client| client.environment(environment))
+    }
+
+    fn configure(
+        mut self,
+        what: &str,
+        change: impl FnOnce(crate::client::ClientBuilder) -> crate::client::ClientBuilder,
+    ) -> Self {
+        if !self.client.configure(change) {
+            self.wrong.get_or_insert_with(|| {
+                Error::failed_precondition(format!(
+                    "the {what} of the service `{}` was set after its client had made a call: set it first",
+                    self.name
+                ))
+            });
+        }
+        self
+    }
+
+    /// Makes calls with this client, and finds services where it does.
+    pub fn with_client(mut self, client: Client) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// A client that shares this service's registry and transport. Handlers that call other
+    /// services are made with it:
+    ///
+    /// ```ignore
+    /// let service = Service::new("web");
+    /// let greeter = GreeterClient::new(&service.client());
+    /// service.handle(Web { greeter }).run().await
+    /// ```
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Adds an encoding for all serde messages, by its content type.
+    pub fn codec(mut self, codec: impl SerdeCodec) -> Self {
+        self.codecs.add(Codec::custom(codec));
+        self
+    }
+
+    /// Adds code around every call that is served. The first one added is the outermost.
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
+        self.interceptors.push(interceptor);
+        self
+    }
+
+    /// What callers are granted: sizes and times.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long calls in flight may take to finish after the service was told to stop;
+    /// [`DEFAULT_DRAIN_TIMEOUT`] unless set.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout;
+        self
+    }
+
+    /// Runs before the service listens. Hooks of one kind run in the order they were added; the
+    /// first error stops the start.
+    pub fn before_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.before_start.add(hook);
+        self
+    }
+
+    /// Runs once the service is registered. An error stops the service again.
+    pub fn after_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.after_start.add(hook);
+        self
+    }
+
+    /// Runs when the service was told to stop, before it leaves the registry. All hooks run,
+    /// whatever the ones before them return.
+    pub fn before_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.before_stop.add(hook);
+        self
+    }
+
+    /// Runs when the last call is done. All hooks run, whatever the ones before them return.
+    pub fn after_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.after_stop.add(hook);
+        self
+    }
+
+    /// Starts the service and returns once it is registered and takes calls. It runs until the
+    /// value is stopped or dropped.
+    pub async fn start(self) -> Result<Running> {
+        start::start(self).await
+    }
+
+    /// Starts the service without a socket, for tests: its [`client`](Running::client) reaches it
+    /// through memory, with everything but the network between them. It knows no other service.
+    pub async fn in_memory(self) -> Result<Running> {
+        self.transport(MemoryTransport::new()).registry(MemoryRegistry::new()).start().await
+    }
+
+    /// Runs the service until Ctrl-C or SIGTERM, then lets it finish what it has in hand. A second
+    /// signal stops it at once.
+    ///
+    /// Returns every error there was: of the start, of the hooks, and of the stop.
+    pub async fn run(self) -> Result<()> {
+        // Heard from now on, so that a signal during the start is not lost.
+        let signals = signals::Signals::new()?;
+        self.start().await?.until(signals).await
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("endpoints", &self.binder)
+            .finish_non_exhaustive()
+    }
+}

@@ -37,7 +37,7 @@ impl Say {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
+    tracing_subscriber::fmt().with_target(false).with_max_level(tracing::Level::INFO).init();
 
     let service = Service::new("helloworld").handle(Say).start().await?;
 

@@ -53,6 +53,6 @@ impl Greeter for Polite {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
+    tracing_subscriber::fmt().with_target(false).with_max_level(tracing::Level::INFO).init();
     Service::new("greeter").handle(Polite { title: "Dr" }).run().await
 }

@@ -1,1 +1,150 @@
-//! The macros of `micro`.
+//! The macros of the [`micro`](https://docs.rs/micro) framework. Applications use them through
+//! `micro`, as `#[micro::service]`, `#[micro::handler]` and `#[derive(micro::Message)]`.
+//!
+//! The entry points here are thin: each hands its tokens to a module that turns tokens into tokens
+//! and is tested as an ordinary library. What the modules share:
+//!
+//! - nothing panics; every mistake goes to one [`Errors`](errors::Errors), and all of them are
+//!   reported at once, each at the tokens it is about;
+//! - the item that the user wrote is always in the output, whatever is wrong with it.
+
+mod attributes;
+mod bind;
+mod client;
+mod contract;
+mod descriptor;
+mod durations;
+mod errors;
+//GOLDEN
+mod handler;
+mod items;
+mod message;
+mod method;
+mod names;
+mod options;
+mod service_options;
+mod signature;
+mod types;
+
+use proc_macro::TokenStream;
+
+/// Turns a trait into a contract: everything about a service that its callers and its servers must
+/// agree on.
+///
+/// ```ignore
+/// /// Greets people.
+/// #[micro::service(package = "greeter.v1")]
+/// pub trait Greeter {
+///     /// Greets one person.
+///     #[micro(idempotent, timeout = "2s")]
+///     async fn hello(&self, ctx: &Context, request: HelloRequest) -> Result<HelloReply>;
+///
+///     /// Counts.
+///     async fn count(&self, ctx: &Context, upto: Upto, out: &mut Sender<Number>) -> Result<()>;
+/// }
+/// ```
+///
+/// The trait stays a trait: a type serves the contract by implementing it, with plain `async fn`s,
+/// under [`#[micro::handler]`](macro@handler). Every future is `Send`, and whoever implements the
+/// trait is `Send + Sync + 'static`.
+///
+/// Beside the trait stands its client, `GreeterClient`. It is found through the registry
+/// (`GreeterClient::new`, under the name of the contract in kebab-case, or `with_name`), has the
+/// same methods, whose calls take options before they are awaited, and implements the trait, so
+/// that code can be generic over what is here and what is elsewhere. A supertrait that you add to
+/// the contract is therefore one that you implement for the client as well.
+///
+/// # The four shapes of a method
+///
+/// | Signature after `&self, ctx: &Context` | Shape |
+/// |---|---|
+/// | `request: A) -> Result<B>` | one message in, one out |
+/// | `request: A, out: &mut Sender<B>) -> Result<()>` | one in, many out |
+/// | `request: Streaming<A>) -> Result<B>` | many in, one out |
+/// | `request: Streaming<A>, out: &mut Sender<B>) -> Result<()>` | many in, many out |
+///
+/// A method may also return `Result<Streaming<B>>`, which is the same to its callers as sending
+/// to `out`. The types decide and not their spelling, so aliases work.
+///
+/// # Options
+///
+/// | On the trait | Meaning | Default |
+/// |---|---|---|
+/// | `package = "greeter.v1"` | what stands before the name on the wire | nothing |
+/// | `name = "Greeter"` | the name on the wire | the trait's |
+/// | `crate = "path::to::micro"` | where `micro` is, when it was renamed | `::micro` |
+///
+/// | On a method, in `#[micro(…)]` | Meaning | Default |
+/// |---|---|---|
+/// | `idempotent` | calling twice is the same as calling once: calls may be retried | not so |
+/// | `timeout = "1s 500ms"` | how long a call may take where its caller does not say | no limit of its own |
+/// | `name = "SayHello"` | the name on the wire | the method's, in `UpperCamelCase` |
+#[proc_macro_attribute]
+pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
+    contract::expand(options.into(), item.into()).into()
+}
+
+/// Says that a type serves calls.
+///
+/// On `impl Contract for Type`, where the contract is a [`#[micro::service]`](macro@service)
+/// trait, the type serves that contract. Where it serves more than one, one block has the
+/// attribute and names the others, whose blocks stay as they are:
+///
+/// ```ignore
+/// #[micro::handler(also(Admin))]
+/// impl Greeter for Polite { /* … */ }
+///
+/// impl Admin for Polite { /* … */ }
+/// ```
+///
+/// On a plain `impl Type`, without a contract, every `pub async fn` is an endpoint of the service
+/// that the type names, and a client is made beside it:
+///
+/// ```ignore
+/// #[micro::handler]
+/// impl Say {
+///     /// Greets one person.
+///     pub async fn hello(&self, ctx: &Context, request: Request) -> Result<Reply> { /* … */ }
+/// }
+/// // Say.Hello is at /Say/Hello; SayClient::hello calls it.
+/// ```
+///
+/// Methods have the same shapes and the same `#[micro(…)]` options as in a contract.
+/// `#[micro(skip)]` takes a `pub async fn` out. A function that is not `pub` is no endpoint, and
+/// neither is a `pub fn` without `self`, such as `new`. A method under
+/// `#[subscribe(topic = "greeted", group = "audit")]` is a subscriber: an
+/// `async fn(&self, ctx: &Context, event: E) -> Result<()>`.
+///
+/// # Options
+///
+/// | Option | On | Meaning | Default |
+/// |---|---|---|---|
+/// | `also(Admin, …)` | both | other contracts that the type serves | none |
+/// | `package = "say.v1"` | `impl Type` | what stands before the name on the wire | nothing |
+/// | `name = "Say"` | `impl Type` | the name on the wire | the type's |
+/// | `client = "SayClient"` | `impl Type` | the name of the client | `{Type}Client` |
+/// | `crate = "path::to::micro"` | both | where `micro` is, when it was renamed | `::micro` |
+#[proc_macro_attribute]
+pub fn handler(options: TokenStream, item: TokenStream) -> TokenStream {
+    handler::expand(options.into(), item.into()).into()
+}
+
+/// Makes a serde type a message, so that it can travel between services.
+///
+/// ```ignore
+/// #[derive(micro::Message, serde::Serialize, serde::Deserialize)]
+/// pub struct HelloRequest { pub name: String }
+/// ```
+///
+/// The message describes itself with its documentation and the names that serde gives its fields.
+/// A type that holds one value is described as that value. A parameter of a generic message must
+/// itself be a message that serde knows.
+///
+/// # Options
+///
+/// In `#[micro(…)]` on the type: `name = "greeter.v1.HelloRequest"`, the name the message goes by
+/// (default: the name of the type), and `crate = "path::to::micro"` (default: `::micro`).
+#[proc_macro_derive(Message, attributes(micro))]
+pub fn message(item: TokenStream) -> TokenStream {
+    message::expand(item.into()).into()
+}

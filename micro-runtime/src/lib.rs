@@ -43,9 +43,13 @@ pub mod __private {
     pub use prost;
     pub use serde;
 
-    pub use crate::client::{Channel, Client, call, relay};
+    pub use crate::client::{Call, Channel, Client, call, relay};
+    pub use crate::context::Context;
     pub use crate::endpoint::{
-        Binder, Body, Handler, MethodDescriptor, Outcome, ServiceDescriptor, pushing, returning,
+        Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor, Outcome, RequestArgument, Returned,
+        SenderArgument, ServiceDescriptor, pushing, returning,
     };
-    pub use crate::message::{Field, Format, Shape, ShapeKind, Variant, probe};
+    pub use crate::error::{Error, Result};
+    pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};
+    pub use crate::stream::{Sender, Streaming};
 }

@@ -12,6 +12,7 @@ mod outcome;
 mod routes;
 mod run;
 mod serve;
+mod signature;
 
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Outbound};
@@ -22,3 +23,5 @@ pub(crate) use routes::Routes;
 pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;
 pub use serve::{Serve, pushing, returning};
+#[doc(hidden)]
+pub use signature::{ContextArgument, Ended, RequestArgument, Returned, SenderArgument};

@@ -8,8 +8,11 @@
 mod any;
 mod format;
 mod scalars;
+mod serde;
 mod shape;
 
+#[doc(hidden)]
+pub use self::serde::SerdeMessage;
 pub use any::AnyMessage;
 pub use format::Format;
 #[doc(hidden)]

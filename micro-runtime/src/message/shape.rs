@@ -75,9 +75,8 @@ impl fmt::Debug for ShapeKind {
     }
 }
 
-/// How the derive asks for the shape of a field whose type may not be a message: the method found
-/// first is `Described`'s where the type is one, and `Undescribed`'s, one reference further, where
-/// it is not.
+/// How the derive asks for the shape of a field whose type may not be a message: `SHAPE` of the
+/// probe itself where the type is one, and otherwise that of the trait, which stands behind it.
 #[doc(hidden)]
 pub mod probe {
     use std::marker::PhantomData;
@@ -85,42 +84,31 @@ pub mod probe {
     use super::{Shape, ShapeKind};
     use crate::message::Message;
 
+    /// The shape of something that does not describe itself.
+    pub const OPAQUE: &Shape = &Shape { name: "any", doc: "", kind: ShapeKind::Opaque };
+
     #[derive(Debug)]
     pub struct Probe<T>(PhantomData<T>);
 
-    impl<T> Probe<T> {
-        pub const NEW: Self = Self(PhantomData);
-    }
-
-    pub trait Described {
-        fn shape(&self) -> &'static Shape;
-    }
-
-    impl<T: Message> Described for Probe<T> {
-        fn shape(&self) -> &'static Shape {
-            T::SHAPE
-        }
+    impl<T: Message> Probe<T> {
+        pub const SHAPE: &'static Shape = T::SHAPE;
     }
 
     pub trait Undescribed {
-        fn shape(&self) -> &'static Shape;
+        const SHAPE: &'static Shape = OPAQUE;
     }
 
-    impl<T> Undescribed for &Probe<T> {
-        fn shape(&self) -> &'static Shape {
-            &Shape { name: "any", doc: "", kind: ShapeKind::Opaque }
-        }
-    }
+    impl<T> Undescribed for Probe<T> {}
 }
 
 #[cfg(test)]
 mod tests {
-    use super::probe::{Described as _, Probe, Undescribed as _};
+    use super::probe::{Probe, Undescribed as _};
 
     #[test]
     fn a_field_that_is_no_message_is_opaque_and_not_an_error() {
         struct Foreign;
-        assert_eq!((&Probe::<Foreign>::NEW).shape().name, "any");
-        assert_eq!((&Probe::<String>::NEW).shape().name, "string");
+        assert_eq!(Probe::<Foreign>::SHAPE.name, "any");
+        assert_eq!(Probe::<String>::SHAPE.name, "string");
     }
 }

@@ -1,0 +1,71 @@
+//! `#[micro::handler]`: a type serves.
+
+mod code_first;
+mod contract;
+mod subscribe;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Generics, Item, Path, Type};
+
+use crate::errors::Errors;
+use crate::items;
+
+/// The impl block, and what makes its type a handler.
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let Some((header, members)) = items::read_impl(&item, &mut errors) else {
+        explain_item(&item, &mut errors);
+        let errors = errors.into_tokens();
+        return quote!(#item #errors);
+    };
+    if header.trait_.is_some() {
+        contract::expand(options, &header, &members, errors)
+    } else {
+        code_first::expand(options, &header, members, errors)
+    }
+}
+
+/// `impl Handler`, from statements that use `__micro_self` and `__micro_binder`.
+fn handler_impl(krate: &Path, generics: &Generics, ty: &Type, statements: &TokenStream) -> TokenStream {
+    let (parameters, _, where_clause) = generics.split_for_impl();
+    quote! {
+        #[allow(deprecated, non_local_definitions, clippy::all, clippy::pedantic, clippy::nursery)]
+        #[automatically_derived]
+        impl #parameters #krate::__private::Handler for #ty #where_clause {
+            fn bind(
+                self: ::std::sync::Arc<Self>,
+                __micro_binder: &mut #krate::__private::Binder,
+            ) {
+                let __micro_self = self;
+                #statements
+            }
+        }
+    }
+}
+
+/// Statements that add the contracts in `also`.
+fn also(paths: &[Path]) -> TokenStream {
+    let binds = paths.iter().map(contract::bind);
+    quote!(#(#binds)*)
+}
+
+fn explain_item(item: &TokenStream, errors: &mut Errors) {
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Trait(contract)) => {
+            let (token, ident) = (&contract.trait_token, &contract.ident);
+            errors.add(
+                quote!(#token #ident),
+                "`#[micro::handler]` goes on an `impl` block, which says how calls are served\n\
+                 on the trait, which says what can be called, write `#[micro::service]`",
+            );
+        }
+        Ok(_) => errors.add(
+            item.clone().into_iter().next(),
+            "`#[micro::handler]` goes on an `impl` block, which says how calls are served\n\
+             write it above `impl Contract for Type { … }`, or above `impl Type { … }` to serve without a contract",
+        ),
+        Err(error) if errors.is_empty() => errors.push(error),
+        Err(_) => {}
+    }
+}

@@ -1,0 +1,179 @@
+//! One endpoint: a method whose form and options are in order.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens as _, format_ident};
+use syn::ext::IdentExt as _;
+use syn::{Attribute, Path};
+
+use crate::errors::Errors;
+use crate::items::Function;
+use crate::options::Reader;
+use crate::signature::{self, Argument, Door, Parts};
+use crate::types::projection;
+use crate::{durations, names};
+
+/// What everything generated for an endpoint is made of.
+pub(crate) struct Method {
+    pub(crate) ident: Ident,
+    /// The name on the wire.
+    pub(crate) wire: String,
+    pub(crate) doc: String,
+    pub(crate) deprecated: bool,
+    pub(crate) idempotent: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cfgs: Vec<Attribute>,
+    pub(crate) for_callers: Vec<Attribute>,
+    pub(crate) context: Argument,
+    pub(crate) request: Argument,
+    pub(crate) out: Option<Argument>,
+    pub(crate) output: syn::Type,
+}
+
+/// What `#[micro(…)]` on a method says.
+#[derive(Default)]
+pub(crate) struct MethodOptions {
+    pub(crate) skip: bool,
+    idempotent: bool,
+    timeout: Option<Duration>,
+    name: Option<String>,
+}
+
+const IN_CONTRACT: &[(&str, &str)] =
+    &[("idempotent", "idempotent"), ("timeout", "timeout = \"2s\""), ("name", "name = \"Hello\"")];
+const IN_IMPL: &[(&str, &str)] = &[
+    ("idempotent", "idempotent"),
+    ("timeout", "timeout = \"2s\""),
+    ("name", "name = \"Hello\""),
+    ("skip", "skip"),
+];
+
+impl MethodOptions {
+    /// Reads the options of a function.
+    pub(crate) fn read(function: &Function, door: Door, errors: &mut Errors) -> Self {
+        let known = if door == Door::CodeFirst { IN_IMPL } else { IN_CONTRACT };
+        let mut reader = Reader::new("`#[micro(…)]` on a method", known);
+        let mut options = Self::default();
+        for tokens in &function.attributes.micro {
+            for option in reader.read(tokens.clone(), errors) {
+                match option.name.unraw().to_string().as_str() {
+                    "skip" => options.skip = option.flag(errors),
+                    "idempotent" => options.idempotent = option.flag(errors),
+                    "timeout" => {
+                        options.timeout = option.text(errors).and_then(|text| durations::read(&text, errors));
+                    }
+                    _ => {
+                        options.name = option.text(errors).and_then(|text| names::identifier(&text, errors));
+                    }
+                }
+            }
+        }
+        options
+    }
+}
+
+impl Method {
+    /// The endpoint that a function is; `None` with errors where it cannot be one.
+    pub(crate) fn read(
+        function: &Function,
+        options: MethodOptions,
+        door: Door,
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        let parts = signature::read(&function.signature, door, errors);
+        let ident = function.signature.ident.clone();
+        let free = is_free(&ident, errors);
+        let Parts { context, request, out, output } = parts.filter(|_| free)?;
+        let attributes = &function.attributes;
+        Some(Self {
+            wire: options.name.unwrap_or_else(|| names::method(&ident)),
+            ident,
+            doc: attributes.doc(),
+            deprecated: attributes.deprecated(),
+            idempotent: options.idempotent,
+            timeout: options.timeout,
+            cfgs: attributes.cfgs().into_iter().cloned().collect(),
+            for_callers: attributes.for_callers().into_iter().cloned().collect(),
+            context,
+            request,
+            out,
+            output,
+        })
+    }
+
+    /// The constant of the client that holds the descriptor.
+    pub(crate) fn descriptor(&self) -> Ident {
+        format_ident!("__MICRO_{}", self.ident.unraw().to_string().to_uppercase())
+    }
+
+    /// The type of the context.
+    pub(crate) fn context_type(&self, krate: &Path) -> TokenStream {
+        projection(krate, &self.context.ty, "ContextArgument", "Context")
+    }
+
+    /// The type that is sent.
+    pub(crate) fn request_type(&self, krate: &Path) -> TokenStream {
+        projection(krate, &self.request.ty, "RequestArgument", "Body")
+    }
+
+    /// The type that the caller gets.
+    pub(crate) fn response_type(&self, krate: &Path) -> TokenStream {
+        match &self.out {
+            Some(out) => projection(krate, &out.ty, "SenderArgument", "Streaming"),
+            None => projection(krate, &self.output, "Outcome", "Body"),
+        }
+    }
+
+    /// The type that the method returns.
+    pub(crate) fn outcome_type(&self, krate: &Path) -> TokenStream {
+        let through = if self.out.is_some() { "Ended" } else { "Returned" };
+        projection(krate, &self.output, through, "Outcome")
+    }
+}
+
+/// Two methods with one name on the wire are an error at the second.
+pub(crate) fn check_distinct(methods: &[Method], errors: &mut Errors) {
+    let mut first = HashMap::new();
+    for method in methods {
+        match first.get(method.wire.as_str()) {
+            // Under `#[cfg]`s, they may be one method written twice.
+            Some(&other) if !both_conditional(method, other) => {
+                let (wire, other) = (&method.wire, &other.ident);
+                errors.add(
+                    &method.ident,
+                    format_args!(
+                        "`{other}` and `{}` have the same name on the wire, `{wire}`, and a caller could reach only one\n\
+                         give one of them another name: `#[micro(name = \"…\")]`",
+                        method.ident
+                    ),
+                );
+            }
+            _ => {
+                first.insert(method.wire.as_str(), method);
+            }
+        }
+    }
+}
+
+fn both_conditional(one: &Method, other: &Method) -> bool {
+    !one.cfgs.is_empty() && !other.cfgs.is_empty()
+}
+
+fn is_free(ident: &Ident, errors: &mut Errors) -> bool {
+    let name = ident.unraw().to_string();
+    let reason = match name.as_str() {
+        "new" | "with_name" => "the client has a constructor of that name",
+        _ if name.starts_with("__micro") => "names that begin with `__micro` are for generated code",
+        _ => return true,
+    };
+    errors.add(
+        ident.to_token_stream(),
+        format_args!(
+            "a method cannot be called `{name}`: {reason}\n\
+             choose another one; `#[micro(name = \"…\")]` keeps the name on the wire"
+        ),
+    );
+    false
+}

@@ -1,0 +1,13 @@
+#[derive(Debug)]
+struct Polite;
+
+trait Plain {
+    fn hello(&self);
+}
+
+#[micro::handler]
+impl Plain for Polite {
+    fn hello(&self) {}
+}
+
+fn main() {}

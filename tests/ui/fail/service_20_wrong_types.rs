@@ -1,0 +1,14 @@
+use micro::{Context, Result, Sender};
+
+struct Oops;
+
+#[micro::service]
+trait Greeter {
+    async fn not_a_context(&self, ctx: &u32, request: u32) -> Result<u32>;
+    async fn not_a_result(&self, ctx: &Context, request: u32) -> u32;
+    async fn not_a_sender(&self, ctx: &Context, request: u32, out: &mut u32) -> Result<()>;
+    async fn two_answers(&self, ctx: &Context, request: u32, out: &mut Sender<u32>) -> Result<u32>;
+    async fn not_an_error(&self, ctx: &Context, request: u32) -> std::result::Result<u32, Oops>;
+}
+
+fn main() {}

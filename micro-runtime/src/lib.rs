@@ -5,6 +5,7 @@
 //!
 //! | Floor | Rooms |
 //! |---|---|
+//! | 2 | [`registry`] where nodes are · [`selector`] which one a call goes to |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
 //! | 0 | error · metadata · context · [`message`] · stream · [`codec`] |
 
@@ -15,6 +16,8 @@ pub mod endpoint;
 mod error;
 pub mod message;
 mod metadata;
+pub mod registry;
+pub mod selector;
 mod stream;
 
 pub use context::Context;

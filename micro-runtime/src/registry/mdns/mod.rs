@@ -1,0 +1,125 @@
+//! Multicast DNS service discovery (RFC 6762 and 6763).
+
+mod browse;
+mod name;
+mod network;
+mod nodes;
+mod session;
+mod txt;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::session::Session;
+use super::{Registration, Registry, ServiceRecord, Watch};
+use crate::error::Result;
+
+/// The one service type of all nodes. A type has at most 15 characters and no dots, so the names of
+/// services are in the TXT record.
+const TYPE: &str = "_micro._tcp.local.";
+
+/// How long the first look around takes until it counts as the whole answer. mDNS has no end of an
+/// answer; a node that was announced within the last second is silent for as long (RFC 6762, 6).
+const SETTLE: Duration = Duration::from_millis(1500);
+
+/// How long a node that is suspected to be gone may take to answer; it is asked twice, one second
+/// apart.
+const SUSPICION: Duration = Duration::from_secs(2);
+
+/// Discovery on the local network, with nothing to install: the default registry.
+///
+/// Nodes find each other over multicast DNS on UDP port 5353. On one machine and in one network
+/// segment that works at once; it does not cross routers, and container networks often do not
+/// carry it. Where nothing can be announced, [`register`](Registry::register) says so with
+/// `unavailable` and names the ways out.
+///
+/// * Constructing it opens nothing. The first use opens the sockets and a thread, the first watch
+///   begins to browse. Clones are the same registry, and the last one to be dropped says goodbye
+///   for every node that is still registered, which takes a few milliseconds.
+/// * The `ttl` of a registration is not used: mDNS keeps a node that does not say goodbye for 120
+///   seconds, and renews by itself. [`suspect`](Registry::suspect) shortens that to two seconds for
+///   a node that crashed. Registering again repeats the announcement, for those who missed it.
+/// * A watch yields nodes as they are heard, and its [`Snapshot`](super::Change::Snapshot) 1.5
+///   seconds after the registry began to browse, or at once if that is longer ago.
+/// * A node's record holds about 8000 bytes. Of the endpoints it has the names, routes and
+///   whether they stream, and none where they do not fit; metadata that does not fit is an error.
+/// * A node on a loopback address is announced on the loopback interface only. An address that is
+///   not of this machine is announced on all interfaces.
+/// * Everybody on the network can read what is announced, and announce. Nothing here is secret, and
+///   an address that is found is not a proof of identity.
+#[derive(Clone, Debug, Default)]
+pub struct Mdns {
+    session: Arc<Mutex<Option<Arc<Session>>>>,
+}
+
+impl Mdns {
+    /// A registry that has not opened anything yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says goodbye for every node that this registry announced, closes its sockets and ends its
+    /// watches. Using it again opens it again.
+    pub async fn close(&self) -> Result<()> {
+        match self.opened(Option::take) {
+            Some(session) => session.leave_none_behind().await,
+            None => Ok(()),
+        }
+    }
+
+    fn session(&self) -> Result<Arc<Session>> {
+        self.opened(|opened| match opened {
+            Some(session) if session.is_alive() => Ok(session.clone()),
+            _ => {
+                let session = Arc::new(Session::open()?);
+                *opened = Some(session.clone());
+                Ok(session)
+            }
+        })
+    }
+
+    fn opened<T>(&self, change: impl FnOnce(&mut Option<Arc<Session>>) -> T) -> T {
+        change(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Registry for Mdns {
+    fn name(&self) -> &'static str {
+        "mdns"
+    }
+
+    async fn register(&self, registration: &Registration, _ttl: Duration) -> Result<()> {
+        registration.check()?;
+        network::published(&registration.node)?;
+        self.session()?.announce(registration).await
+    }
+
+    async fn deregister(&self, registration: &Registration) -> Result<()> {
+        match self.opened(|opened| opened.clone()) {
+            Some(session) => session.withdraw(registration).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn watch(&self, service: &str) -> Result<Watch> {
+        network::check(&format!("look for `{service}`"))?;
+        Ok(self.session()?.browsed()?.table().watch(service))
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceRecord>> {
+        network::check("look for services")?;
+        let session = self.session()?;
+        let table = session.browsed()?.table();
+        table.complete().await;
+        Ok(table.services())
+    }
+
+    fn suspect(&self, registration: &Registration) {
+        if let Some(session) = self.opened(|opened| opened.clone()) {
+            session.suspect(registration);
+        }
+    }
+}

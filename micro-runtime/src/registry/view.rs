@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Change, Registration, Registry};
+use crate::error::{Code, Error, Result};
+use crate::selector::Candidate;
+
+/// The nodes of one service, kept up to date by one watch for all that share it. See
+/// [`Discovery`](super::Discovery).
+///
+/// Reading it is one atomic load. When the registry fails, the last good answer stays and
+/// [`age`](Self::age) says how old it is.
+pub struct View {
+    service: String,
+    registry: Arc<dyn Registry>,
+    state: Arc<State>,
+}
+
+/// The nodes of a service at one moment. It is a slice of candidates, sorted by the nodes' ids.
+#[derive(Debug, Default)]
+pub struct Snapshot(Vec<Arc<Candidate>>);
+
+impl Deref for Snapshot {
+    type Target = [Arc<Candidate>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl View {
+    pub(super) fn new(service: &str, registry: Arc<dyn Registry>) -> Self {
+        Self { service: service.to_owned(), registry, state: Arc::default() }
+    }
+
+    /// The name of the service.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The nodes that are known now. It never changes; ask again for newer ones.
+    pub fn nodes(&self) -> Arc<Snapshot> {
+        self.state.nodes.load_full()
+    }
+
+    /// Waits until there is a node, or the registry said that there is none.
+    ///
+    /// Fails with the registry's error where it never gave an answer, and with `deadline_exceeded`
+    /// when the time is up. Once it has returned `Ok` it does so at once, also while the registry is
+    /// down.
+    pub async fn ready(&self, deadline: Option<Instant>) -> Result<()> {
+        let mut status = self.state.status.subscribe();
+        let answer = async {
+            let status = status.wait_for(|status| status.answered || status.failure.is_some()).await;
+            match status.as_deref() {
+                Ok(Status { answered: false, failure: Some((code, message)), .. }) => {
+                    Err(Error::new(*code, message.clone()))
+                }
+                _ => Ok(()),
+            }
+        };
+        match deadline {
+            None => answer.await,
+            Some(deadline) => timeout_at(deadline, answer).await.unwrap_or_else(|_| {
+                Err(Error::deadline_exceeded(format!(
+                    "the registry `{}` did not say in time where `{}` is",
+                    self.registry.name(),
+                    self.service
+                )))
+            }),
+        }
+    }
+
+    /// Waits until the nodes are as wanted, and returns them. For tests and tools.
+    pub async fn until(&self, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut status = self.state.status.subscribe();
+        loop {
+            status.borrow_and_update();
+            let nodes = self.nodes();
+            if wanted(&nodes) {
+                return nodes;
+            }
+            // It can only fail when the state is gone, and `self` holds it.
+            if status.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// How long the registry has not been heard of; zero while the view is being kept up to date.
+    pub fn age(&self) -> Duration {
+        self.state.status.borrow().stale_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether the nodes are a former answer because the registry does not give one now.
+    pub fn is_stale(&self) -> bool {
+        self.state.status.borrow().stale_since.is_some()
+    }
+
+    /// Tells the registry that nobody answers at the address of this node.
+    pub fn suspect(&self, candidate: &Candidate) {
+        self.registry.suspect(candidate.registration());
+    }
+
+    pub(super) fn state(&self) -> Arc<State> {
+        self.state.clone()
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("service", &self.service)
+            .field("registry", &self.registry.name())
+            .field("nodes", &self.nodes().len())
+            .field("status", &*self.state.status.borrow())
+            .finish()
+    }
+}
+
+/// What the readers of a view and the task that follows the registry share.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    nodes: ArcSwap<Snapshot>,
+    status: watch::Sender<Status>,
+}
+
+#[derive(Debug, Default)]
+struct Status {
+    /// There was a node, or a complete answer.
+    answered: bool,
+    /// Since when nothing is heard of the registry.
+    stale_since: Option<Instant>,
+    /// Why that is so. The error itself cannot be given to several.
+    failure: Option<(Code, String)>,
+}
+
+impl State {
+    /// Takes one change in. Only one task may do that at a time.
+    pub(super) fn apply(&self, change: Change) {
+        let before = self.nodes.load();
+        let known = |id: &str| {
+            let index = before.binary_search_by(|candidate| candidate.node().id.as_str().cmp(id));
+            index.ok().and_then(|index| before.get(index))
+        };
+        let is_snapshot = matches!(change, Change::Snapshot(_));
+        let keep = || before.iter().map(|candidate| (candidate.node().id.clone(), candidate.clone()));
+        let after: BTreeMap<_, _> = match change {
+            Change::Put(registration) => {
+                let candidate = carry_on(known(&registration.node.id), registration);
+                keep().chain([(candidate.node().id.clone(), candidate)]).collect()
+            }
+            Change::Remove(gone) => keep().filter(|(id, _)| *id != gone).collect(),
+            Change::Snapshot(all) => {
+                let candidate = |registration: Arc<Registration>| {
+                    (registration.node.id.clone(), carry_on(known(&registration.node.id), registration))
+                };
+                all.into_iter().map(candidate).collect()
+            }
+        };
+        let answered = is_snapshot || !after.is_empty();
+        self.nodes.store(Arc::new(Snapshot(after.into_values().collect())));
+        self.status.send_modify(|status| {
+            status.answered |= answered;
+            status.stale_since = None;
+            status.failure = None;
+        });
+    }
+
+    /// The registry cannot be followed for now.
+    pub(super) fn failed(&self, error: &Error) {
+        self.status.send_modify(|status| {
+            status.stale_since.get_or_insert_with(Instant::now);
+            status.failure = Some((error.code(), error.message().to_owned()));
+        });
+    }
+}
+
+/// The candidate for a registration. What is known of the node stays known while it is the same
+/// one, which it is not when it came back somewhere else.
+fn carry_on(known: Option<&Arc<Candidate>>, registration: Arc<Registration>) -> Arc<Candidate> {
+    match known {
+        Some(known) if *known.registration() == registration => known.clone(),
+        Some(known) if known.node().address == registration.node.address => {
+            Arc::new(known.renewed(registration))
+        }
+        _ => Arc::new(Candidate::new(registration)),
+    }
+}

@@ -1,0 +1,152 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Candidate;
+
+/// How a call went, as far as its node is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The node answered. An answer that says no, `not_found` for example, is one.
+    Ok,
+    /// The node failed: it answered `unavailable` or `internal`, broke the connection, or was not
+    /// done by the deadline.
+    Failed,
+    /// Nobody listens at the address. It takes the node out of use, see [`Candidate::eject`].
+    Unreachable,
+}
+
+/// What is told how a call went and how long it took.
+type Callback = Box<dyn FnOnce(Outcome, Duration) + Send + Sync>;
+
+/// A picked node: the call counts as in flight there until this is dropped.
+///
+/// Say how the call went with [`done`](Self::done), or with [`report`](Self::report) where it goes on,
+/// as a stream does after its first message. A pick that is dropped without a word was given up by
+/// its caller.
+pub struct Pick {
+    candidate: Arc<Candidate>,
+    since: Instant,
+    reported: bool,
+    on_done: Option<Callback>,
+}
+
+impl Pick {
+    /// Picks this node, now.
+    pub fn new(candidate: &Arc<Candidate>) -> Self {
+        Self::at(candidate, Instant::now())
+    }
+
+    pub(super) fn at(candidate: &Arc<Candidate>, now: Instant) -> Self {
+        candidate.picked(now);
+        candidate.load().begin();
+        Self { candidate: candidate.clone(), since: now, reported: false, on_done: None }
+    }
+
+    /// The same with a callback, for a selector that keeps its own statistics. It is called once,
+    /// with the outcome and the latency, and not at all for a call that was given up.
+    #[must_use]
+    pub fn on_done(mut self, callback: impl FnOnce(Outcome, Duration) + Send + Sync + 'static) -> Self {
+        self.on_done = Some(Box::new(callback));
+        self
+    }
+
+    /// The node.
+    pub fn candidate(&self) -> &Arc<Candidate> {
+        &self.candidate
+    }
+
+    /// The call is over; its latency is the time since the pick.
+    pub fn done(mut self, outcome: Outcome) {
+        let latency = self.since.elapsed();
+        self.report(outcome, latency);
+    }
+
+    /// Says how the call went, which still counts as in flight. Only the first report counts.
+    pub fn report(&mut self, outcome: Outcome, latency: Duration) {
+        if std::mem::replace(&mut self.reported, true) {
+            return;
+        }
+        let now = self.candidate.nanos(Instant::now());
+        match outcome {
+            Outcome::Ok => {
+                self.candidate.reached();
+                self.candidate.load().measure(now, latency);
+            }
+            Outcome::Failed => self.candidate.load().fail(now, latency),
+            Outcome::Unreachable => {
+                self.candidate.eject();
+            }
+        }
+        if let Some(callback) = self.on_done.take() {
+            callback(outcome, latency);
+        }
+    }
+}
+
+impl Drop for Pick {
+    fn drop(&mut self) {
+        self.candidate.load().end();
+        if !self.reported {
+            let now = Instant::now();
+            let waited = now.saturating_duration_since(self.since);
+            self.candidate.load().give_up(self.candidate.nanos(now), waited);
+        }
+    }
+}
+
+impl fmt::Debug for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pick")
+            .field("candidate", &self.candidate)
+            .field("since", &self.since)
+            .field("reported", &self.reported)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::tests::candidates;
+    use super::*;
+
+    #[test]
+    fn a_call_is_in_flight_as_long_as_its_pick_lives() {
+        let node = &candidates(1)[0];
+        let (first, mut second) = (Pick::new(node), Pick::new(node));
+        assert_eq!(node.in_flight(), 2);
+        first.done(Outcome::Ok);
+        second.report(Outcome::Ok, Duration::from_millis(1));
+        assert_eq!(node.in_flight(), 1);
+        drop(second);
+        assert_eq!(node.in_flight(), 0);
+    }
+
+    #[test]
+    fn a_node_that_is_unreachable_is_out_of_use_until_it_answers() {
+        let node = &candidates(1)[0];
+        Pick::new(node).done(Outcome::Unreachable);
+        assert!(!node.is_available(Instant::now()));
+        Pick::new(node).done(Outcome::Ok);
+        assert!(node.is_available(Instant::now()));
+    }
+
+    #[test]
+    fn a_callback_hears_the_first_report_and_no_other() {
+        let node = &candidates(1)[0];
+        let heard = Arc::new(AtomicU32::new(0));
+        let hearing = heard.clone();
+        let mut pick = Pick::new(node).on_done(move |outcome, latency| {
+            assert_eq!((outcome, latency), (Outcome::Failed, Duration::from_millis(3)));
+            hearing.fetch_add(1, Ordering::Relaxed);
+        });
+        pick.report(Outcome::Failed, Duration::from_millis(3));
+        pick.done(Outcome::Ok);
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+    }
+}

@@ -210,21 +210,21 @@ pub(super) async fn listed(kit: &Kit) -> Result<()> {
 pub(super) async fn writers(kit: &Kit) -> Result<()> {
     let mut watch = kit.watch().await?;
     let write = |number: u16| async move {
-        let registry = if number % 2 == 0 { &kit.here } else { &kit.there };
+        let registry = if number.is_multiple_of(2) { &kit.here } else { &kit.there };
         let node = kit.node(number);
         for _ in 0..3 {
             registry.register(&node, LONG).await?;
         }
         // Every third one leaves.
-        if number % 3 == 0 { registry.deregister(&node).await } else { Ok(()) }
+        if number.is_multiple_of(3) { registry.deregister(&node).await } else { Ok(()) }
     };
     try_join_all((1..=12).map(write)).await?;
-    let kept: Vec<_> = (1..=12).filter(|number| number % 3 != 0).collect();
+    let kept: Vec<u16> = (1..=12).filter(|number: &u16| !number.is_multiple_of(3)).collect();
     let mut ids: Vec<_> = kept.iter().map(|number| format!("node-{number}")).collect();
     ids.sort();
     watch.until("the nodes that stayed", |nodes| nodes.keys().eq(&ids)).await?;
     for number in kept {
-        let registry = if number % 2 == 0 { &kit.here } else { &kit.there };
+        let registry = if number.is_multiple_of(2) { &kit.here } else { &kit.there };
         registry.deregister(&kit.node(number)).await?;
     }
     watch.until("no node", BTreeMap::is_empty).await

@@ -115,8 +115,9 @@ where
     let message = read_all(body, limits).await?;
     let trailers = headers::to_metadata(&head.headers, "trailer-");
     let mut metadata = headers::to_metadata(&head.headers, "");
-    let names: Vec<_> = metadata.iter().map(|(name, _)| name.to_owned()).collect();
-    names.iter().filter(|name| name.starts_with("trailer-")).for_each(|name| drop(metadata.remove(name)));
+    for (name, _) in trailers.iter() {
+        metadata.remove(&format!("trailer-{name}"));
+    }
     if !head.status.is_success() {
         metadata.extend(trailers);
         return Err(http_error(method, head.status, &message, metadata));

@@ -15,6 +15,8 @@ pub mod endpoint;
 mod error;
 pub mod message;
 mod metadata;
+#[cfg(feature = "protobuf")]
+pub mod protobuf;
 mod stream;
 
 pub use context::Context;
@@ -31,6 +33,12 @@ pub mod __private {
     #[cfg(feature = "protobuf")]
     pub use prost;
     pub use serde;
+
+    #[cfg(feature = "protobuf")]
+    pub mod protobuf {
+        //! Canonical JSON for generated messages.
+        pub use crate::protobuf::json::*;
+    }
 
     pub use crate::endpoint::{
         Binder, Body, Handler, MethodDescriptor, Outcome, ServiceDescriptor, pushing, returning,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+use serde::de::{Deserializer, Unexpected, Visitor};
 use serde::ser::{Error as _, Serializer};
 
 use super::Rule;

@@ -49,7 +49,8 @@ fn unindented(comment: &str) -> String {
 }
 
 /// Names the language of fenced blocks that name none, and takes the indentation from lines that
-/// would be code by it.
+/// would be code by it: four spaces make code, beside the one that every line has, and the backend
+/// adds one to a line with several.
 fn without_code(comment: &str) -> String {
     let mut fenced = false;
     let mut lines = Vec::new();
@@ -62,8 +63,8 @@ fn without_code(comment: &str) -> String {
             } else {
                 line.to_owned()
             });
-        } else if !fenced && line.len() - trimmed.len() > 4 {
-            lines.push(format!("    {trimmed}"));
+        } else if !fenced && line.len() - trimmed.len() > 3 {
+            lines.push(format!("   {trimmed}"));
         } else {
             lines.push(line.to_owned());
         }
@@ -83,7 +84,7 @@ mod tests {
         let comment = " Use it so:\n\n     get(1)\n\n ```\n  get(2)\n ```\n ```json\n {}";
         assert_eq!(
             without_code(comment),
-            " Use it so:\n\n    get(1)\n\n ```text\n  get(2)\n ```\n ```json\n {}\n ```"
+            " Use it so:\n\n   get(1)\n\n ```text\n  get(2)\n ```\n ```json\n {}\n ```"
         );
     }
 

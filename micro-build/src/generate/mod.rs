@@ -79,7 +79,7 @@ fn refusal(package: &str, needed: &str, config: &Config) -> String {
 #[derive(Default)]
 struct Module {
     package: Option<(String, String)>,
-    inner: BTreeMap<String, Module>,
+    inner: BTreeMap<String, Self>,
 }
 
 impl Module {

@@ -40,7 +40,7 @@ impl Code {
     /// Documentation.
     pub(crate) fn docs(&mut self, text: &str) -> &mut Self {
         let mut fenced = false;
-        for line in text.lines() {
+        for line in docs::without_code(text).lines() {
             fenced ^= line.trim_start().starts_with("```");
             let line = if fenced { line.to_owned() } else { docs::escape(line) };
             self.line(format!("/// {line}").trim_end());

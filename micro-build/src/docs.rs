@@ -51,7 +51,7 @@ fn unindented(comment: &str) -> String {
 /// Names the language of fenced blocks that name none, and takes the indentation from lines that
 /// would be code by it: four spaces make code, beside the one that every line has, and the backend
 /// adds one to a line with several.
-fn without_code(comment: &str) -> String {
+pub(crate) fn without_code(comment: &str) -> String {
     let mut fenced = false;
     let mut lines = Vec::new();
     for line in comment.lines() {

@@ -77,8 +77,9 @@ fn read(code: &mut Code, message: &Message) {
     code.line("").open("fn find(name: &str) -> ::core::option::Option<usize> {");
     code.open("match name {");
     for (index, (field, _)) in fields.iter().enumerate() {
-        let original =
-            if field.name == field.json_name { String::new() } else { format!(" | {:?}", field.name) };
+        // A JSON name that is the original name of another field means the former.
+        let taken = fields.iter().any(|(other, _)| other.json_name == field.name);
+        let original = if taken { String::new() } else { format!(" | {:?}", field.name) };
         code.line(format!("{:?}{original} => ::core::option::Option::Some({index}),", field.json_name));
     }
     code.line("_ => ::core::option::Option::None,").close("}").close("}");

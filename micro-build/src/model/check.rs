@@ -134,11 +134,12 @@ impl Checker<'_> {
                 let Some((module, _)) = first_nested(message) else { continue };
                 let path: Vec<_> = package.modules.iter().map(String::as_str).chain([module]).collect();
                 if let Some(other) = modules.get(&path.join("::")) {
+                    let (name, module) = (&message.full_name, path.join("::"));
                     let text = format!(
-                        "the types in `{}` would be in the same module as the package `{other}`",
-                        message.full_name
+                        "`{name}` needs the module `{module}`, which is that of the package `{other}`"
                     );
-                    return Err(self.blame(text, self.message(&message.full_name)));
+                    let error = self.blame(text, self.message(&message.full_name));
+                    return Err(error.with_help("rename one of them"));
                 }
             }
         }

@@ -290,6 +290,8 @@ fn names() {
         r#"{"snake_case":"a","with_json_name":"c","_leading":6,"number2_part":7}"#,
         r#"{"unknown":1,"alsoUnknown":{"a":[{}]},"snakeCase":"a"}"#,
         r#"{"withJsonName":"not its name"}"#,
+        r#"{"other":"a","another":"b"}"#,
+        r#"{"swapped":"a"}"#,
         r#"{"":1}"#,
         r#"{"snake\u005fcase":"escaped"}"#,
     ]);

@@ -17,6 +17,8 @@ mod environment;
 mod error;
 pub mod message;
 mod metadata;
+#[cfg(feature = "protobuf")]
+pub mod protobuf;
 mod protocol;
 pub mod registry;
 pub mod selector;
@@ -52,4 +54,10 @@ pub mod __private {
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};
     pub use crate::stream::{Sender, Streaming};
+
+    #[cfg(feature = "protobuf")]
+    pub mod protobuf {
+        //! Canonical JSON for generated messages.
+        pub use crate::protobuf::json::*;
+    }
 }

@@ -5,8 +5,12 @@
 //!
 //! | Floor | Rooms |
 //! |---|---|
+//! | 5 | [`service`] builder, lifecycle, node life |
+//! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections |
+//! | 3 | protocol: bytes to calls and back |
+//! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
-//! | 0 | error · metadata · context · [`message`] · stream · [`codec`] |
+//! | 0 | error · metadata · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
 pub mod call;
 pub mod client;

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
@@ -56,10 +57,22 @@ pub enum Inbound {
     Many(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
 }
 
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::One(_)) { "One" } else { "Many" })
+    }
+}
+
 /// An encoded body to be sent.
 pub enum Outbound {
     One(Bytes),
     Many(Pin<Box<dyn Encode>>),
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::One(_)) { "One" } else { "Many" })
+    }
 }
 
 impl Outbound {

@@ -2,7 +2,7 @@
 //!
 //! A contract becomes a static [`ServiceDescriptor`] and one [`MethodDescriptor`] per method; a
 //! handler becomes a list of endpoints, each a descriptor and a function on encoded bodies; a
-//! server looks them up by path in [`Routes`]. A path is a string and never a closed enum: an
+//! server looks them up by path. A path is a string and never a closed enum: an
 //! unknown method is answered with `unimplemented`, so versions can differ.
 
 mod body;

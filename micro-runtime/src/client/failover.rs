@@ -9,7 +9,7 @@ use super::core::Core;
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{Answer, Outgoing, connect};
-use crate::selector::{Candidate, Outcome, Pick};
+use crate::selector::{Candidate, Outcome, Pick, usable};
 
 /// Sends to one node after the other, never twice to the same, until one may have processed the
 /// request. The call counts as in flight at its node until the pick is dropped.
@@ -83,20 +83,20 @@ impl Tried {
         self.0.push((node, error));
     }
 
-    fn has(&self, node: &Arc<Candidate>) -> bool {
-        self.0.iter().any(|(tried, _)| Arc::ptr_eq(tried, node))
+    /// By its address: a node may register anew, as another candidate, while a call goes on.
+    fn has(&self, node: &Candidate) -> bool {
+        self.0.iter().any(|(tried, _)| tried.node().address == node.node().address)
     }
 
     /// Picks among the nodes that are in use, and among all where none is: a node that was
     /// unreachable a moment ago is better than no answer.
     fn pick(&self, core: &Core, nodes: &[Arc<Candidate>]) -> Option<Pick> {
-        let now = Instant::now();
-        if self.0.is_empty() && nodes.iter().all(|node| node.is_available(now)) {
-            return core.selector.pick(nodes);
+        let in_use = usable(nodes, |node| !self.has(node));
+        if !in_use.is_empty() {
+            return core.selector.pick(&in_use);
         }
         let untried: Vec<_> = nodes.iter().filter(|node| !self.has(node)).cloned().collect();
-        let available: Vec<_> = untried.iter().filter(|node| node.is_available(now)).cloned().collect();
-        core.selector.pick(if available.is_empty() { &untried } else { &available })
+        core.selector.pick(&untried)
     }
 
     #[cold]

@@ -16,7 +16,7 @@ mod pipeline;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub use builder::ClientBuilder;
+pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
 pub use call::{Call, Response};
 pub use channel::{Channel, call, relay};
 

@@ -94,6 +94,26 @@ where
     serde_door!();
 }
 
+macro_rules! tuples {
+    ($(($($param:ident),+);)*) => {$(
+        /// A list in JSON.
+        impl<$($param: Message),+> Message for ($($param,)+)
+        where
+            Self: Serialize + DeserializeOwned,
+        {
+            const FORMATS: &'static [Format<Self>] = &[Format::json()];
+            const SHAPE: &'static Shape = &Shape { name: "tuple", doc: "", kind: ShapeKind::Opaque };
+            serde_door!();
+        }
+    )*};
+}
+
+tuples! {
+    (A, B);
+    (A, B, C);
+    (A, B, C, D);
+}
+
 /// Nothing: `google.protobuf.Empty`, and `{}` in JSON. `null` and no bytes at all are read as well.
 impl Message for () {
     const FORMATS: &'static [Format<Self>] = &[

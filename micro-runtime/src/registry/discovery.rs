@@ -57,11 +57,11 @@ impl Discovery {
     pub fn view(&self, service: &str) -> Result<Arc<View>> {
         let mut views = self.0.views();
         // A task is finished when its runtime is gone, or a driver panicked.
-        if let Some(entry) = views.get_mut(service) {
-            if !entry.task.is_finished() {
-                entry.last_use = Instant::now();
-                return Ok(entry.view.clone());
-            }
+        if let Some(entry) = views.get_mut(service)
+            && !entry.task.is_finished()
+        {
+            entry.last_use = Instant::now();
+            return Ok(entry.view.clone());
         }
         let runtime = Handle::try_current().map_err(|error| {
             Error::failed_precondition(format!("`{service}` can be looked for in a tokio runtime only"))
@@ -310,7 +310,7 @@ mod tests {
         registry.off.store(true, Ordering::SeqCst);
         let discovery = Discovery::new(registry.clone());
         let view = discovery.view("a")?;
-        let error = view.ready(None).await.unwrap_err();
+        let error = view.ready(None).await.expect_err("the registry is off");
         assert_eq!(error.to_string(), "unavailable: switched off");
         registry.off.store(false, Ordering::SeqCst);
         registry.register(&node("a-1", 1), FOREVER).await?;

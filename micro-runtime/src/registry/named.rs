@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn an_unknown_registry_is_an_error_with_the_known_names() {
-        let error = by_name("zookeper", None).unwrap_err();
+        let error = by_name("zookeper", None).expect_err("no such registry");
         assert!(error.message().contains("known: mdns, memory"), "{error}");
     }
 
     #[test]
     fn an_address_for_a_registry_that_has_none_is_not_ignored() {
-        let error = by_name("memory", Some("10.0.0.1:2379")).unwrap_err();
+        let error = by_name("memory", Some("10.0.0.1:2379")).expect_err("no such registry");
         assert!(error.message().contains("10.0.0.1:2379"), "{error}");
         assert!(by_name("memory", Some("")).is_ok());
     }
@@ -82,7 +82,7 @@ mod tests {
     #[cfg(not(feature = "mdns"))]
     #[test]
     fn a_registry_that_is_not_compiled_in_names_its_feature() {
-        let error = by_name("mdns", None).unwrap_err();
+        let error = by_name("mdns", None).expect_err("no such registry");
         assert!(error.message().contains("cargo feature `mdns`"), "{error}");
     }
 }

@@ -134,7 +134,7 @@ mod tests {
         for (odd, reason) in
             [("", "empty"), ("grüße", "`ü`"), ("a b", "` `"), ("a/b", "`/`"), (&"x".repeat(201), "200")]
         {
-            let error = of(odd).unwrap_err();
+            let error = of(odd).expect_err("refused");
             assert!(error.message().contains(reason), "{error}");
         }
         assert!(Registration::new("a", Node::new("a-1", "")).check().is_err());

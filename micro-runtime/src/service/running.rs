@@ -47,7 +47,8 @@ impl Running {
     }
 
     pub(super) async fn until(self, mut signals: Signals) -> Result<()> {
-        tracing::info!(signal = signals.next().await, "stopping");
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping");
         tokio::select! {
             stopped = self.stop() => stopped,
             signal = signals.next() => {

@@ -1,23 +1,32 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::{Stream, StreamExt as _};
 
 use super::sender::Receiver;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A stream that runs the future which fills it, in the task that reads it: no task is spawned,
 /// and dropping the stream drops the future.
 pub(super) struct Produce<T, Fut> {
     /// `None` once it returned.
     producer: Option<Pin<Box<Fut>>>,
-    outcome: Result<()>,
+    outcome: Outcome,
     sent: Receiver<T>,
+}
+
+/// How the producer ended, until the reader has everything that was sent before that.
+enum Outcome {
+    Ok,
+    Failed(Error),
+    Panicked(Box<dyn Any + Send>),
 }
 
 impl<T, Fut> Produce<T, Fut> {
     pub(super) fn new(producer: Fut, sent: Receiver<T>) -> Self {
-        Self { producer: Some(Box::pin(producer)), outcome: Ok(()), sent }
+        Self { producer: Some(Box::pin(producer)), outcome: Outcome::Ok, sent }
     }
 }
 
@@ -32,7 +41,13 @@ impl<T, Fut: Future<Output = Result<()>>> Stream for Produce<T, Fut> {
             return Poll::Ready(Some(item));
         }
         if let Some(producer) = &mut this.producer {
-            if let Poll::Ready(outcome) = producer.as_mut().poll(task) {
+            let ended = match catch_unwind(AssertUnwindSafe(|| producer.as_mut().poll(task))) {
+                Ok(Poll::Pending) => None,
+                Ok(Poll::Ready(Ok(()))) => Some(Outcome::Ok),
+                Ok(Poll::Ready(Err(error))) => Some(Outcome::Failed(error)),
+                Err(panic) => Some(Outcome::Panicked(panic)),
+            };
+            if let Some(outcome) = ended {
                 this.outcome = outcome;
                 this.producer = None;
             }
@@ -43,10 +58,11 @@ impl<T, Fut: Future<Output = Result<()>>> Stream for Produce<T, Fut> {
             Poll::Pending => Poll::Pending,
             // The producer dropped its sender and still has something to do.
             Poll::Ready(None) if this.producer.is_some() => Poll::Pending,
-            Poll::Ready(None) => {
-                let outcome = std::mem::replace(&mut this.outcome, Ok(()));
-                Poll::Ready(outcome.err().map(Err))
-            }
+            Poll::Ready(None) => match std::mem::replace(&mut this.outcome, Outcome::Ok) {
+                Outcome::Ok => Poll::Ready(None),
+                Outcome::Failed(error) => Poll::Ready(Some(Err(error))),
+                Outcome::Panicked(panic) => resume_unwind(panic),
+            },
         }
     }
 }

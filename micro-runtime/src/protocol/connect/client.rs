@@ -97,8 +97,9 @@ fn request(outgoing: Outgoing, authority: &str, broken: &Broken) -> Result<Reque
     head.insert(CONTENT_TYPE, media_type);
     head.insert(PROTOCOL_VERSION, HeaderValue::from_static("1"));
     if let Some(timeout) = timeout {
-        // At most ten digits, which is over a hundred days.
-        let millis = timeout.as_millis().clamp(1, 9_999_999_999);
+        // At most ten digits, which is over a hundred days. Rounded up, so that this side's own
+        // clock, which is exact, is the one that ends the call.
+        let millis = timeout.as_micros().div_ceil(1000).clamp(1, 9_999_999_999);
         head.insert(TIMEOUT, HeaderValue::from(u64::try_from(millis).unwrap_or(u64::MAX)));
     }
     headers::extend(head, &metadata, "");
@@ -114,9 +115,11 @@ where
     let message = read_all(body, limits).await?;
     let trailers = headers::to_metadata(&head.headers, "trailer-");
     let mut metadata = headers::to_metadata(&head.headers, "");
-    let names: Vec<_> = metadata.iter().map(|(name, _)| name.to_owned()).collect();
-    names.iter().filter(|name| name.starts_with("trailer-")).for_each(|name| drop(metadata.remove(name)));
+    for (name, _) in trailers.iter() {
+        metadata.remove(&format!("trailer-{name}"));
+    }
     if !head.status.is_success() {
+        metadata.extend(trailers);
         return Err(http_error(method, head.status, &message, metadata));
     }
     Ok(Answer {

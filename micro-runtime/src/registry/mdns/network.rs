@@ -77,7 +77,7 @@ mod tests {
             ("[::]:80", "advertise"),
             (":80", "host is missing"),
         ] {
-            let error = of(address).unwrap_err();
+            let error = of(address).expect_err("refused");
             assert!(error.message().contains(reason), "{error}");
         }
     }

@@ -88,10 +88,10 @@ impl Nodes {
     /// The records of a node ran out, or were taken back.
     pub(super) fn removed(&self, full_name: &str) {
         let mut instances = self.lock();
-        if instances.get(full_name).is_some_and(|instance| !instance.own && instance.gone.is_none()) {
-            if let Some(instance) = instances.remove(full_name) {
-                self.publish(&instances, &instance.registration);
-            }
+        if instances.get(full_name).is_some_and(|instance| !instance.own && instance.gone.is_none())
+            && let Some(instance) = instances.remove(full_name)
+        {
+            self.publish(&instances, &instance.registration);
         }
         forget_the_gone(&mut instances);
     }

@@ -15,6 +15,9 @@ use crate::registry::Registration;
 /// How long the daemon may take for one command; it usually takes less than a millisecond.
 const ANSWER: Duration = Duration::from_secs(2);
 
+/// How long the records of a node that took leave say so, before they are taken back.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// How long a session that is dropped waits for its goodbyes to be sent.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -22,13 +25,21 @@ const FAREWELL: Duration = Duration::from_millis(250);
 pub(super) struct Session {
     daemon: ServiceDaemon,
     nodes: Arc<Nodes>,
-    /// What this process announces, by service and id. Held while announcing, so that two calls
-    /// for one node cannot overtake each other.
-    own: tokio::sync::Mutex<HashMap<(String, String), Own>>,
+    /// Held while announcing, so that two calls for one node cannot overtake each other.
+    own: tokio::sync::Mutex<Announced>,
     suspects: Mutex<HashMap<String, Instant>>,
     browsing: OnceLock<()>,
     closing: Arc<AtomicBool>,
     last_revision: Mutex<u64>,
+}
+
+/// What this process announces.
+#[derive(Debug, Default)]
+struct Announced {
+    /// The nodes, by service and id.
+    nodes: HashMap<(String, String), Own>,
+    /// The full names of those that took leave, and when.
+    gone: HashMap<String, Instant>,
 }
 
 #[derive(Debug)]
@@ -62,51 +73,56 @@ impl Session {
         }
     }
 
+    /// Announces a node, again or with other content.
     pub(super) async fn announce(&self, registration: &Registration) -> Result<()> {
         let key = (registration.service.clone(), registration.node.id.clone());
         let mut own = self.own.lock().await;
-        let before = own.get(&key);
+        let before = own.nodes.get(&key).map(|own| (own.registration.clone(), own.revision));
         // A renewal repeats the announcement as it was: nodes that missed it hear it.
-        let (registration, revision) = match before {
-            Some(before) if *before.registration == *registration => {
-                (before.registration.clone(), before.revision)
-            }
+        let (registration, revision) = match &before {
+            Some((before, revision)) if **before == *registration => (before.clone(), *revision),
             _ => (Arc::new(registration.clone()), self.next_revision()),
         };
         let announcement = Announcement { registration: (*registration).clone(), revision, gone: false };
         let info = info(&announcement)?;
         let full_name = info.get_fullname().to_owned();
 
+        // A goodbye for what is announced again would be heard after the announcement.
+        own.gone.remove(&full_name);
+        self.clear_up(&mut own).await;
         if !self.multicast(info).await? {
             // Not half announced: the daemon would, later, when an interface comes up.
             let _ = self.command(|daemon| daemon.unregister(&full_name)).await;
             self.nodes.withdrawn(&full_name, revision);
-            own.remove(&key);
+            own.nodes.remove(&key);
             return Err(network::unavailable(&format!("announce `{}`", registration.service)));
         }
-        let before = before.map(|before| before.registration.clone());
         self.nodes.announced(&full_name, &registration, revision);
-        own.insert(key, Own { registration: registration.clone(), revision });
-        if let Some(before) = before.filter(|before| before.node.address != registration.node.address) {
-            self.take_leave(&before).await?;
+        own.nodes.insert(key, Own { registration: registration.clone(), revision });
+        match before.filter(|(before, _)| before.node.address != registration.node.address) {
+            Some((before, _)) => self.take_leave(&mut own, &before).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a node back, unless it is announced at another address by now.
+    pub(super) async fn withdraw(&self, registration: &Registration) -> Result<()> {
+        let key = (registration.service.clone(), registration.node.id.clone());
+        let mut own = self.own.lock().await;
+        self.clear_up(&mut own).await;
+        let is_this = |own: &Own| own.registration.node.address == registration.node.address;
+        if own.nodes.get(&key).is_some_and(is_this) {
+            own.nodes.remove(&key);
+            self.take_leave(&mut own, registration).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn withdraw(&self, registration: &Registration) -> Result<()> {
-        let key = (registration.service.clone(), registration.node.id.clone());
-        let mut own = self.own.lock().await;
-        if own.get(&key).is_none_or(|known| known.registration.node.address != registration.node.address) {
-            return Ok(());
-        }
-        own.remove(&key);
-        self.take_leave(registration).await
-    }
-
+    /// Takes all nodes back.
     pub(super) async fn leave_none_behind(&self) -> Result<()> {
         let mut own = self.own.lock().await;
-        for (_, own) in own.drain() {
-            self.take_leave(&own.registration).await?;
+        for (_, node) in std::mem::take(&mut own.nodes) {
+            self.take_leave(&mut own, &node.registration).await?;
         }
         Ok(())
     }
@@ -134,26 +150,33 @@ impl Session {
         let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
         // A node that refuses a thousand calls is asked for once.
         suspects.retain(|_, asked| asked.elapsed() < SUSPICION);
-        if !suspects.contains_key(&full_name) {
-            // Where the queue of the daemon is full, the next refused call asks again.
-            if self.daemon.verify(full_name.clone(), SUSPICION).is_ok() {
-                suspects.insert(full_name, Instant::now());
-            }
+        // Where the queue of the daemon is full, the next refused call asks again.
+        if !suspects.contains_key(&full_name) && self.daemon.verify(full_name.clone(), SUSPICION).is_ok() {
+            suspects.insert(full_name, Instant::now());
         }
     }
 
-    /// Says at once that the node is gone, and then takes its records back. The goodbye of mDNS
-    /// alone lets a node live on for a second (RFC 6762, 10.1).
-    async fn take_leave(&self, registration: &Registration) -> Result<()> {
+    /// Says that the node is gone.
+    ///
+    /// It does so by announcing just that, and takes the records back [later](LINGER). The goodbye
+    /// of mDNS lets a node live on for a second (RFC 6762, 10.1); and a node that comes back within
+    /// that second is not heard, because its records were sent a moment ago (RFC 6762, 6) and
+    /// peers take them for unchanged.
+    async fn take_leave(&self, own: &mut Announced, registration: &Registration) -> Result<()> {
         let revision = self.next_revision();
         let farewell = farewell(registration, revision)?;
         let full_name = farewell.get_fullname().to_owned();
-        self.command(|daemon| daemon.register(farewell.clone())).await?;
-        let done = self.command(|daemon| daemon.unregister(&full_name)).await?;
         self.nodes.withdrawn(&full_name, revision);
-        match timeout(ANSWER, done.recv_async()).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(silent()),
+        own.gone.insert(full_name, Instant::now());
+        self.multicast(farewell).await.map(drop)
+    }
+
+    /// Takes back the records of nodes that left a while ago.
+    async fn clear_up(&self, own: &mut Announced) {
+        let done: Vec<_> = own.gone.extract_if(|_, since| since.elapsed() >= LINGER).collect();
+        for (full_name, _) in done {
+            // They say that the node is gone, so it does no harm where this fails.
+            let _ = self.command(|daemon| daemon.unregister(&full_name)).await;
         }
     }
 
@@ -202,15 +225,15 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
         let own = std::mem::take(self.own.get_mut());
-        for own in own.values() {
-            if let Ok(farewell) = farewell(&own.registration, self.next_revision()) {
+        for node in own.nodes.values() {
+            if let Ok(farewell) = farewell(&node.registration, self.next_revision()) {
                 let _ = self.daemon.register(farewell);
             }
         }
-        if let Ok(done) = self.daemon.shutdown() {
-            if !own.is_empty() {
-                let _ = done.recv_timeout(FAREWELL);
-            }
+        if let Ok(done) = self.daemon.shutdown()
+            && !(own.nodes.is_empty() && own.gone.is_empty())
+        {
+            let _ = done.recv_timeout(FAREWELL);
         }
         self.nodes.table().end();
     }

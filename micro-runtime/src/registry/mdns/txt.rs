@@ -275,7 +275,7 @@ mod tests {
     fn too_much_metadata_is_an_error_that_names_the_largest() {
         let mut announcement = announcement();
         announcement.registration.node.metadata.insert("notes".into(), "x".repeat(9000));
-        let error = encode(&announcement).unwrap_err();
+        let error = encode(&announcement).expect_err("too large");
         assert!(error.message().contains("`notes` of the node"), "{error}");
     }
 

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs the commands that the README tells its readers to run, and looks at what they see. Everything
+# that is started here is stopped here, by its process id.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+logs=$(mktemp -d)
+started=()
+clean_up() {
+    for pid in "${started[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+    rm -rf "$logs"
+}
+trap clean_up EXIT
+
+# The command as it stands in the README; it is an error if it does not.
+readme() {
+    grep -qF -- "$1" README.md || { echo "the README does not say \`$1\`" >&2; exit 1; }
+    printf '%s\n' "$1"
+}
+
+# Starts a command in the background and waits until its output has a line like this.
+start() {
+    local name=$1 command=$2 pattern=$3
+    echo "\$ $command"
+    $command >"$logs/$name" 2>&1 &
+    pid=$!
+    started+=("$pid")
+    for _ in $(seq 1200); do
+        grep -q -- "$pattern" "$logs/$name" && return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.25
+    done
+    echo "\`$command\` did not print \`$pattern\`:" >&2
+    cat "$logs/$name" >&2
+    exit 1
+}
+
+# Ctrl-C: the program ends well.
+interrupt() {
+    kill -INT "$1"
+    wait "$1" || { echo "process $1 did not end well" >&2; exit 1; }
+}
+
+expect() {
+    local name=$1 pattern=$2
+    grep -q -- "$pattern" "$logs/$name" || { echo "no \`$pattern\` in:" >&2; cat "$logs/$name" >&2; exit 1; }
+}
+
+start helloworld "$(readme 'cargo run --example helloworld')" 'Ctrl-C stops the service'
+expect helloworld 'Hello, Ada!'
+line=$(sed -n 's/^ *\(curl .*\)/\1/p' "$logs/helloworld")
+echo "\$ $line"
+bash -c "$line" >"$logs/curl"
+expect curl '{"message":"Hello, you!"}'
+interrupt "$pid"
+
+start server "$(readme 'cargo run --example greeter-server')" 'started'
+server=$pid
+command=$(readme 'cargo run --example greeter-client')
+echo "\$ $command"
+$command >"$logs/client" 2>&1 || { cat "$logs/client" >&2; exit 1; }
+expect client 'hello: Good day, Dr Ada'
+expect client 'count: 3'
+expect client 'sum: 6'
+expect client 'chat: Good day, Dr Barbara'
+interrupt "$server"
+
+command=$(readme 'cargo run --example two_services')
+echo "\$ $command"
+$command >"$logs/two" 2>&1 || { cat "$logs/two" >&2; exit 1; }
+expect two 'shop: that makes 21.00'
+
+command=$(readme 'cargo run -p example-proto')
+echo "\$ $command"
+$command >"$logs/proto" 2>&1 || { cat "$logs/proto" >&2; exit 1; }
+
+echo 'the commands of the README do what it says'

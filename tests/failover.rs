@@ -1,0 +1,147 @@
+//! Nodes that die, and what a client does about it.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use micro::registry::{Memory, Node, Registration, Registry as _};
+use micro::selector::Random;
+use micro::{Client, Code, Context, Environment, Result, Running, Service, Streaming};
+
+struct Who(usize);
+
+#[micro::handler]
+impl Who {
+    pub async fn am_i(&self, _ctx: &Context, _request: ()) -> Result<usize> {
+        Ok(self.0)
+    }
+
+    pub async fn listen(&self, _ctx: &Context, mut words: Streaming<String>) -> Result<usize> {
+        while words.next().await?.is_some() {}
+        Ok(self.0)
+    }
+}
+
+async fn node(registry: &Memory, number: usize) -> Running {
+    let service = Service::new("who").environment(Environment::empty()).registry(registry.clone());
+    service.id(number.to_string()).handle(Who(number)).start().await.unwrap()
+}
+
+/// A node that nobody listens at.
+async fn dead_node(registry: &Memory, id: &str) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let dead = Registration::new("who", Node::new(id, address));
+    registry.register(&dead, Duration::from_secs(60)).await.unwrap();
+}
+
+async fn calls(client: &WhoClient, count: usize) -> HashMap<usize, usize> {
+    let mut answers = HashMap::new();
+    for _ in 0..count {
+        *answers.entry(client.am_i(&Context::new(), ()).await.unwrap()).or_default() += 1;
+    }
+    answers
+}
+
+#[tokio::test]
+async fn with_one_of_two_nodes_dead_no_call_fails() {
+    let registry = Memory::new();
+    let _alive = node(&registry, 1).await;
+    dead_node(&registry, "who-dead").await;
+    for client in [
+        Client::builder().registry(registry.clone()).selector(Random::new()).build(),
+        Client::builder().registry(registry.clone()).build(),
+    ] {
+        let client = WhoClient::new(&client);
+        assert_eq!(calls(&client, 200).await, HashMap::from([(1, 200)]));
+        let words = Streaming::from_iter(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(client.listen(&Context::new(), words).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_the_nodes() {
+    let registry = Memory::new();
+    let _nodes = (node(&registry, 1).await, node(&registry, 2).await, node(&registry, 3).await);
+    for client in [
+        Client::builder().registry(registry.clone()).selector(Random::new()).build(),
+        Client::builder().registry(registry.clone()).build(),
+    ] {
+        let answers = calls(&WhoClient::new(&client), 120).await;
+        assert_eq!(answers.len(), 3, "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_comes_is_used_and_one_that_goes_is_not() {
+    let registry = Memory::new();
+    let client = WhoClient::new(&Client::builder().registry(registry.clone()).selector(Random::new()).build());
+    let one = node(&registry, 1).await;
+    assert_eq!(calls(&client, 10).await, HashMap::from([(1, 10)]));
+    let two = node(&registry, 2).await;
+    while client.am_i(&Context::new(), ()).await.unwrap() != 2 {}
+    one.stop().await.unwrap();
+    assert_eq!(calls(&client, 50).await, HashMap::from([(2, 50)]));
+    two.stop().await.unwrap();
+    let error = client.am_i(&Context::new(), ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_node_that_restarts_at_its_address_is_reached_again() {
+    let registry = Memory::new();
+    let first = node(&registry, 1).await;
+    let address = first.address().to_owned();
+    let client = WhoClient::new(&Client::builder().address(&address).build());
+    assert_eq!(client.am_i(&Context::new(), ()).await.unwrap(), 1);
+    first.stop().await.unwrap();
+    let error = client.am_i(&Context::new(), ()).await.unwrap_err();
+    assert!(error.was_never_processed(), "{error}");
+    let again = Service::new("who").environment(Environment::empty()).registry(registry.clone());
+    let _again = again.address(&address).handle(Who(2)).start().await.unwrap();
+    assert_eq!(client.am_i(&Context::new(), ()).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn when_no_node_can_be_reached_the_error_names_them_all() {
+    let registry = Memory::new();
+    dead_node(&registry, "who-a").await;
+    dead_node(&registry, "who-b").await;
+    let client = WhoClient::new(&Client::builder().registry(registry.clone()).build());
+    let error = client.am_i(&Context::new(), ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.was_never_processed());
+    assert_eq!(error.message().matches("cannot connect to 127.0.0.1:").count(), 2, "{error}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_an_error_that_lists_what_is() {
+    let registry = Memory::new();
+    let _node = node(&registry, 1).await;
+    let client = WhoClient::with_name(&Client::builder().registry(registry).build(), "whom");
+    let error = client.am_i(&Context::new(), ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.message().contains("no node of the service `whom`"), "{error}");
+    assert!(error.message().contains("there are: who"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_a_connection_is_left_for_another_node() {
+    let registry = Memory::new();
+    let _alive = node(&registry, 1).await;
+    // It accepts nothing: the queue of its socket is full.
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    let _fillers: Vec<_> = futures_util::future::join_all((0..2).map(async |_| {
+        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+    }))
+    .await;
+    let silent = Registration::new("who", Node::new("who-silent", address.to_string()));
+    registry.register(&silent, Duration::from_secs(60)).await.unwrap();
+    let client = Client::builder().registry(registry.clone()).connect_timeout(Duration::from_millis(100)).build();
+    assert_eq!(calls(&WhoClient::new(&client), 20).await, HashMap::from([(1, 20)]));
+}

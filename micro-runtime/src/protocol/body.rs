@@ -11,14 +11,11 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use crate::endpoint::Encode;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 /// Messages of a stream that are ready at once share one chunk of about this size, so that many
 /// small messages cost few system calls; a message alone is not held back.
 const CHUNK: usize = 32 * 1024;
-
-/// How long the rest of a body that is too large is taken in.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// The body of a request or response that we send.
 pub(crate) enum WireBody {
@@ -186,26 +183,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let read = read_within(&mut body, limits).await;
-    if matches!(&read, Err(error) if error.code() == Code::ResourceExhausted) {
-        // There are clients that do not look at an answer while they send, so a body that is not
-        // much too large is taken in and thrown away.
-        let _ = timeout(LINGER, discard(&mut body, limits.max_message_size)).await;
-    }
-    read
-}
-
-async fn read_within<B>(body: &mut B, limits: ReadLimits) -> Result<Bytes>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
     if let Some(size) = body.size_hint().exact() {
         limits.check(size, true)?;
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = limits.next(body).await {
+    while let Some(frame) = limits.next(&mut body).await {
         let Ok(data) = frame?.into_data() else { continue };
         if first.is_empty() {
             first = data;
@@ -218,14 +201,4 @@ where
         limits.check(rest.len().max(first.len()) as u64, false)?;
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
-}
-
-async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B, most: usize) {
-    let mut size = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        size += frame.data_ref().map_or(0, Bytes::len);
-        if size > most {
-            return;
-        }
-    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod connect;
 mod envelope;
 mod headers;
+mod linger;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

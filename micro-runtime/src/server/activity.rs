@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
@@ -14,6 +14,8 @@ use crate::protocol::body::WireBody;
 pub(super) struct Activity {
     in_flight: AtomicUsize,
     started: AtomicU64,
+    /// Whether anything was read since the last call began or ended.
+    heard: AtomicBool,
 }
 
 impl Activity {
@@ -27,10 +29,21 @@ impl Activity {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Notes that the peer sent something.
+    pub(super) fn hear(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the peer of an HTTP/1.1 connection has begun a request and not sent its whole head.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.heard.load(Ordering::Relaxed) && self.in_flight() == 0
+    }
+
     /// Counts a call until the token is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.started.fetch_add(1, Ordering::Relaxed);
+        self.heard.store(false, Ordering::Relaxed);
         InFlight(self.clone())
     }
 }
@@ -42,6 +55,7 @@ pub(super) struct InFlight(Arc<Activity>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.heard.store(false, Ordering::Relaxed);
     }
 }
 

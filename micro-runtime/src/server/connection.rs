@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
+use super::head_timeout::HeadTimeout;
 use super::sniff::{Spoken, sniff};
 use crate::protocol::connect;
 use crate::transport::BoxIo;
@@ -26,14 +27,14 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Serves one connection to its end.
 pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
     let limits = &shared.limits;
+    let activity = Arc::new(Activity::default());
     let sniffed = tokio::select! {
-        sniffed = timeout(limits.header_timeout, sniff(io)) => sniffed,
+        sniffed = timeout(limits.header_timeout, sniff(io, activity.clone())) => sniffed,
         () = shared.drain.cancelled() => return,
     };
     // Who connects and says nothing, or not enough in time, gets no answer.
     let Ok(Ok((spoken, io))) = sniffed else { return };
     let io = TokioIo::new(io);
-    let activity = Arc::new(Activity::default());
     let service = service_fn({
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
@@ -42,10 +43,11 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
         Spoken::Http1 => {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(limits.header_timeout)
+                .header_read_timeout(None)
                 .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
                 .serve_connection(io, service);
-            drive(connection, http1::Connection::graceful_shutdown, &shared, &activity).await
+            let head = Some(HeadTimeout::new(limits.header_timeout, &activity));
+            drive(connection, http1::Connection::graceful_shutdown, &shared, &activity, head).await
         }
         Spoken::Http2 => {
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -57,7 +59,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
                 .keep_alive_interval(limits.keep_alive_interval)
                 .keep_alive_timeout(PING_TIMEOUT)
                 .serve_connection(io, service);
-            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity).await
+            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, None).await
         }
     };
     if let Err(error) = ended {
@@ -82,14 +84,25 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     shut_down: impl Fn(Pin<&mut C>),
     shared: &Shared,
     activity: &Activity,
+    mut head: Option<HeadTimeout<'_>>,
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut seen = activity.started();
     let mut closing = false;
     loop {
+        let ended = async {
+            match &mut head {
+                Some(head) => head.watch(connection.as_mut()).await,
+                None => Some(connection.as_mut().await),
+            }
+        };
         tokio::select! {
-            ended = connection.as_mut() => return ended,
+            ended = ended => match ended {
+                Some(ended) => return ended,
+                // As with who says nothing at all, there is no answer.
+                None => return Ok(()),
+            },
             () = shared.drain.cancelled(), if !closing => {
                 closing = true;
                 shut_down(connection.as_mut());

@@ -3,6 +3,7 @@
 
 mod activity;
 mod connection;
+mod head_timeout;
 mod limits;
 mod sniff;
 

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
+use super::activity::Activity;
 use crate::transport::BoxIo;
 
 /// How every HTTP/2 connection opens (RFC 9113, section 3.4).
@@ -19,7 +21,7 @@ pub(super) enum Spoken {
 }
 
 /// Reads until it is clear what the connection speaks.
-pub(super) async fn sniff(mut io: BoxIo) -> io::Result<(Spoken, Sniffed)> {
+pub(super) async fn sniff(mut io: BoxIo, activity: Arc<Activity>) -> io::Result<(Spoken, Sniffed)> {
     let mut read = [0; HTTP2_PREFACE.len()];
     let mut length = 0;
     let spoken = loop {
@@ -35,15 +37,17 @@ pub(super) async fn sniff(mut io: BoxIo) -> io::Result<(Spoken, Sniffed)> {
             break Spoken::Http2;
         }
     };
-    Ok((spoken, Sniffed { read, from: 0, to: length, io }))
+    activity.hear();
+    Ok((spoken, Sniffed { read, from: 0, to: length, io, activity }))
 }
 
-/// A connection whose first bytes are read already, and are read again.
+/// A connection whose first bytes are read already, and are read again. It notes when it reads.
 pub(super) struct Sniffed {
     read: [u8; HTTP2_PREFACE.len()],
     from: usize,
     to: usize,
     io: BoxIo,
+    activity: Arc<Activity>,
 }
 
 impl AsyncRead for Sniffed {
@@ -54,7 +58,12 @@ impl AsyncRead for Sniffed {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.from == this.to {
-            return Pin::new(&mut this.io).poll_read(task, buffer);
+            let before = buffer.filled().len();
+            let polled = Pin::new(&mut this.io).poll_read(task, buffer);
+            if buffer.filled().len() > before {
+                this.activity.hear();
+            }
+            return polled;
         }
         let length = buffer.remaining().min(this.to - this.from);
         buffer.put_slice(&this.read[this.from..this.from + length]);
@@ -101,7 +110,7 @@ mod tests {
 
     async fn sniffed(pieces: &[&[u8]]) -> (Spoken, Vec<u8>) {
         let (mut client, server) = tokio::io::duplex(64);
-        let (found, ()) = tokio::join!(sniff(Box::new(server)), async {
+        let (found, ()) = tokio::join!(sniff(Box::new(server), Arc::default()), async {
             for piece in pieces {
                 client.write_all(piece).await.unwrap();
                 tokio::task::yield_now().await;

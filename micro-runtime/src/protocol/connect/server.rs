@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use http::header::{ACCEPT, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
 use super::end_stream::EndStream;
 use super::error::WireError;
+use super::media_type::{accepted, media_type, named};
 use super::{COMPRESSED, END_STREAM, TIMEOUT, compressed, content_type};
 use crate::codec::Codec;
 use crate::context::Incoming;
@@ -18,6 +19,7 @@ use crate::endpoint::{Arrival, Inbound, MethodDescriptor, Outbound, run};
 use crate::error::{Error, Result};
 use crate::protocol::body::{Enveloped, ReadLimits, WireBody, read_all};
 use crate::protocol::envelope::Envelopes;
+use crate::protocol::linger::Lingering;
 use crate::protocol::{Site, headers};
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -29,6 +31,11 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let (head, body) = request.into_parts();
+    let mut body = Lingering::new(body, site.max_message_size);
+    if head.headers.contains_key(EXPECT) {
+        // This client sends nothing before it has an answer, or was told to go on.
+        body = body.at_once();
+    }
     let endpoint = match site.routes.find(head.uri.path()) {
         Ok(endpoint) => endpoint,
         Err(error) => return not_found(&head.method, &head.headers, &error),
@@ -61,7 +68,7 @@ where
         let answer = run(endpoint, arrival, read_unary(body, &head.headers, limits)).await;
         unary(answer, &answer_codec, &incoming)
     } else {
-        let answer = run(endpoint, arrival, read_stream(body, method, limits)).await;
+        let answer = run(endpoint, arrival, read_stream(body.at_once(), method, limits)).await;
         streaming(answer, &codec, incoming).await
     }
 }
@@ -127,29 +134,6 @@ fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
             "the header `{TIMEOUT}: {text}` is not a number of milliseconds of at most ten digits"
         ))),
     }
-}
-
-/// The codec that the content type names, if the method takes it.
-fn named(site: &Site, method: &MethodDescriptor, content_type: &str) -> Option<Codec> {
-    let (stream, name) = subtype(content_type)?;
-    let codec = site.codecs.find(name).filter(|codec| method.request.reads(codec))?;
-    (stream != method.is_unary()).then(|| codec.clone())
-}
-
-/// `application/json; charset=utf-8` to `json`, and whether it is one of Connect's streaming types.
-fn subtype(content_type: &str) -> Option<(bool, &str)> {
-    let name = content_type.split(';').next()?.trim().strip_prefix("application/")?;
-    Some(name.strip_prefix("connect+").map_or((false, name), |name| (true, name)))
-}
-
-/// The codec of the answer, where the caller asks for another one than its own.
-fn accepted(site: &Site, method: &MethodDescriptor, headers: &HeaderMap) -> Option<Codec> {
-    let accept = headers.get(ACCEPT)?.to_str().ok()?;
-    accept
-        .split(',')
-        .filter_map(subtype)
-        .find_map(|(_, name)| site.codecs.find(name).filter(|codec| method.response.reads(codec)))
-        .cloned()
 }
 
 #[cold]
@@ -255,14 +239,4 @@ async fn streaming(answer: Result<Outbound>, codec: &Codec, incoming: Arc<Incomi
     response.headers_mut().insert(CONTENT_TYPE, media_type(codec, true));
     headers::extend(response.headers_mut(), &incoming.reply.take_headers(), "");
     response
-}
-
-fn media_type(codec: &Codec, stream: bool) -> HeaderValue {
-    match (codec.name(), stream) {
-        ("json", false) => HeaderValue::from_static("application/json"),
-        ("proto", false) => HeaderValue::from_static("application/proto"),
-        // A codec was found by its name in a header, so the name is good for a header.
-        _ => HeaderValue::try_from(content_type(codec, stream))
-            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
-    }
 }

@@ -1,0 +1,95 @@
+//! Content types: which codec a request means, and which one its answer gets.
+
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
+
+use super::content_type;
+use crate::codec::Codec;
+use crate::endpoint::MethodDescriptor;
+use crate::protocol::Site;
+
+/// The codec that the content type names, if the method takes it.
+pub(super) fn named(site: &Site, method: &MethodDescriptor, content_type: &str) -> Option<Codec> {
+    let (stream, name) = subtype(content_type)?;
+    let codec = find(site, name).filter(|codec| method.request.reads(codec))?;
+    (stream != method.is_unary()).then(|| codec.clone())
+}
+
+/// The codec of the answer, where the caller asks for another one than its own. A caller that
+/// accepts nothing that there is gets its own.
+pub(super) fn accepted(site: &Site, method: &MethodDescriptor, headers: &HeaderMap) -> Option<Codec> {
+    let mut best: Option<(f32, &Codec)> = None;
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for choice in values.flat_map(|value| value.split(',')) {
+        let Some((_, name)) = subtype(choice) else { continue };
+        let Some(codec) = find(site, name).filter(|codec| method.response.reads(codec)) else { continue };
+        let weight = weight(choice);
+        // Of those with the same weight the first one is taken.
+        if weight > best.map_or(0.0, |(best, _)| best) {
+            best = Some((weight, codec));
+        }
+    }
+    best.map(|(_, codec)| codec.clone())
+}
+
+/// The content type of an answer.
+pub(super) fn media_type(codec: &Codec, stream: bool) -> HeaderValue {
+    match (codec.name(), stream) {
+        ("json", false) => HeaderValue::from_static("application/json"),
+        ("proto", false) => HeaderValue::from_static("application/proto"),
+        // A codec was found by its name in a header, so the name is good for a header.
+        _ => HeaderValue::try_from(content_type(codec, stream))
+            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    }
+}
+
+/// `application/json; charset=utf-8` to `json`, and whether it is one of Connect's streaming types.
+fn subtype(content_type: &str) -> Option<(bool, &str)> {
+    let name = content_type.split(';').next()?.trim();
+    let name = without_prefix(name, "application/")?;
+    Some(without_prefix(name, "connect+").map_or((false, name), |name| (true, name)))
+}
+
+/// Media types mean the same in any case (RFC 9110, section 8.3.1).
+fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+fn find<'a>(site: &'a Site, name: &str) -> Option<&'a Codec> {
+    site.codecs
+        .find(name)
+        .or_else(|| site.codecs.iter().find(|codec| codec.name().eq_ignore_ascii_case(name)))
+}
+
+/// The `q` of a choice in `Accept`: 1 unless given, 0 is "not this one".
+fn weight(choice: &str) -> f32 {
+    choice
+        .split(';')
+        .skip(1)
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+        .map_or(1.0, |(_, value)| value.trim().parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subtype_is_found_in_any_case_and_without_its_parameters() {
+        assert_eq!(subtype("application/json"), Some((false, "json")));
+        assert_eq!(subtype(" Application/JSON ; charset=utf-8"), Some((false, "JSON")));
+        assert_eq!(subtype("application/connect+proto"), Some((true, "proto")));
+        assert_eq!(subtype("text/json"), None);
+        assert_eq!(subtype("application"), None);
+        assert_eq!(subtype(""), None);
+    }
+
+    #[test]
+    fn a_choice_weighs_what_its_q_says() {
+        assert_eq!(weight("application/json"), 1.0);
+        assert_eq!(weight("application/json;q=0.5"), 0.5);
+        assert_eq!(weight("application/json; charset=utf-8; Q=0"), 0.0);
+        assert_eq!(weight("application/json;q=much"), 0.0);
+    }
+}

@@ -77,7 +77,8 @@ async fn calls_are_spread_over_the_nodes() {
 #[tokio::test]
 async fn a_node_that_comes_is_used_and_one_that_goes_is_not() {
     let registry = Memory::new();
-    let client = WhoClient::new(&Client::builder().registry(registry.clone()).selector(Random::new()).build());
+    let client =
+        WhoClient::new(&Client::builder().registry(registry.clone()).selector(Random::new()).build());
     let one = node(&registry, 1).await;
     assert_eq!(calls(&client, 10).await, HashMap::from([(1, 10)]));
     let two = node(&registry, 2).await;
@@ -142,6 +143,7 @@ async fn a_host_that_does_not_answer_a_connection_is_left_for_another_node() {
     .await;
     let silent = Registration::new("who", Node::new("who-silent", address.to_string()));
     registry.register(&silent, Duration::from_secs(60)).await.unwrap();
-    let client = Client::builder().registry(registry.clone()).connect_timeout(Duration::from_millis(100)).build();
+    let client =
+        Client::builder().registry(registry.clone()).connect_timeout(Duration::from_millis(100)).build();
     assert_eq!(calls(&WhoClient::new(&client), 20).await, HashMap::from([(1, 20)]));
 }

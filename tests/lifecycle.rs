@@ -94,7 +94,8 @@ async fn hooks_run_in_order_around_the_life_of_the_service() {
 #[tokio::test]
 async fn a_hook_that_fails_before_the_start_keeps_the_service_from_starting() {
     let registry = Memory::new();
-    let started = service(&registry).before_start(|| async { Err(Error::unavailable("no database")) }).start().await;
+    let started =
+        service(&registry).before_start(|| async { Err(Error::unavailable("no database")) }).start().await;
     assert_eq!(started.unwrap_err().message(), "no database");
     assert_eq!(nodes(&registry).await, 0);
 }
@@ -157,8 +158,12 @@ async fn stopping_lets_the_calls_in_flight_finish_and_takes_no_new_ones() {
 #[tokio::test]
 async fn a_call_that_does_not_finish_in_time_is_cut_off() {
     let (work, registry) = (Work::default(), Memory::new());
-    let running =
-        service(&registry).handle(work.clone()).drain_timeout(Duration::from_millis(50)).start().await.unwrap();
+    let running = service(&registry)
+        .handle(work.clone())
+        .drain_timeout(Duration::from_millis(50))
+        .start()
+        .await
+        .unwrap();
     let call = spawn_wait(&WorkClient::new(&running.client()));
     work.started.notified().await;
     running.stop().await.unwrap();
@@ -233,7 +238,8 @@ async fn options_in_code_win_over_the_environment() {
 #[tokio::test]
 async fn the_registry_of_the_environment_is_used_where_code_gives_none() {
     let environment = Environment::from_iter([("MICRO_REGISTRY", "memory")]);
-    let running = Service::new("work").environment(environment).handle(Work::default()).start().await.unwrap();
+    let running =
+        Service::new("work").environment(environment).handle(Work::default()).start().await.unwrap();
     WorkClient::new(&running.client()).quick(&Context::new(), ()).await.unwrap();
     running.stop().await.unwrap();
 }
@@ -241,7 +247,11 @@ async fn the_registry_of_the_environment_is_used_where_code_gives_none() {
 #[tokio::test]
 async fn a_variable_that_makes_no_sense_fails_the_start_with_what_is_known() {
     for (variable, value, told) in [
-        ("MICRO_REGISTRY", "zookeeper", "MICRO_REGISTRY: there is no registry `zookeeper`; known: mdns, memory"),
+        (
+            "MICRO_REGISTRY",
+            "zookeeper",
+            "MICRO_REGISTRY: there is no registry `zookeeper`; known: mdns, memory",
+        ),
         ("MICRO_SELECTOR", "fastest", "MICRO_SELECTOR: there is no selector `fastest`; known: p2c, random"),
         ("MICRO_REGISTER_TTL", "soon", "the environment variable MICRO_REGISTER_TTL is `soon`"),
         ("MICRO_SERVER_METADATA", "zone", "`name=value`"),
@@ -257,14 +267,16 @@ async fn a_variable_that_makes_no_sense_fails_the_start_with_what_is_known() {
 #[tokio::test]
 async fn a_name_that_registries_cannot_hold_fails_the_start() {
     for name in ["", "my service", "a/b"] {
-        let error = Service::new(name).environment(Environment::empty()).registry(Memory::new()).start().await;
+        let error =
+            Service::new(name).environment(Environment::empty()).registry(Memory::new()).start().await;
         assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
     }
 }
 
 #[tokio::test]
 async fn two_handlers_of_one_route_fail_the_start() {
-    let error = service(&Memory::new()).handle(Work::default()).handle(Work::default()).start().await.unwrap_err();
+    let error =
+        service(&Memory::new()).handle(Work::default()).handle(Work::default()).start().await.unwrap_err();
     assert!(error.message().contains("two handlers serve `/Work/"), "{error}");
 }
 

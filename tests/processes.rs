@@ -120,7 +120,8 @@ async fn a_second_signal_ends_the_program_at_once() {
     let name = unique("hurried");
     let mut process = Process::start(&name).await;
     let program = ProgramClient::with_name(&Client::new(), &name);
-    let call = tokio::spawn(program.slow(&Context::new(), 60_000).timeout(Duration::from_secs(120)).into_future());
+    let call =
+        tokio::spawn(program.slow(&Context::new(), 60_000).timeout(Duration::from_secs(120)).into_future());
     process.says("slow").await;
     process.signal("-TERM").await;
     process.signal("-INT").await;

@@ -162,15 +162,22 @@ fn unsupported(site: &Site, method: &MethodDescriptor, given: &str) -> Response<
 #[cold]
 fn not_found(verb: &Method, headers: &HeaderMap, error: &Error) -> Response<WireBody> {
     // A call gets the code of a call; a browser or a crawler the status of a page that is not there.
-    if verb == Method::POST { failed(headers, error) } else { json(StatusCode::NOT_FOUND, error) }
+    if verb == Method::POST { failed(headers, error) } else { page(verb, StatusCode::NOT_FOUND, error) }
 }
 
 #[cold]
 fn wrong_method(given: &Method, method: &MethodDescriptor) -> Response<WireBody> {
     let error = Error::unimplemented(format!("`{}` is called with POST, not with {given}", method.path));
-    let mut response = json(StatusCode::METHOD_NOT_ALLOWED, &error);
+    let mut response = page(given, StatusCode::METHOD_NOT_ALLOWED, &error);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
+}
+
+/// An error for what is no call.
+fn page(verb: &Method, status: StatusCode, error: &Error) -> Response<WireBody> {
+    let response = json(status, error);
+    // There is no body after HEAD, and an HTTP/2 client takes one for a broken stream.
+    if verb == Method::HEAD { response.map(|_| WireBody::full("")) } else { response }
 }
 
 /// An error before it was known how the method answers: in the form that the caller reads.

@@ -1,0 +1,18 @@
+//! The server from the outside: what `curl`, other clients, broken clients and hostile ones get.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod deadlines;
+mod early_answers;
+mod envelopes;
+mod gone;
+mod hostile;
+mod lab;
+mod limits;
+mod media_types;
+mod messages;
+mod raw;
+mod routes;
+mod sizes;
+mod slow;
+mod wire;

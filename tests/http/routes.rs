@@ -1,0 +1,75 @@
+use http::{Method, Request};
+
+use crate::lab::Site;
+use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full};
+
+#[tokio::test]
+async fn an_unknown_method_is_named_with_those_that_there_are() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        let message = wire.post("/Lab/Nope", JSON, "1").await.error(501, "unimplemented");
+        assert_eq!(
+            message,
+            "`Lab` has no method `Nope`; it has: Count, Double, Echo, Hang, Length, Order, Sum"
+        );
+        for path in ["/Lab/Nope/More", "/Nope/Echo", "/nope", "/", "//", "/Lab"] {
+            let message = wire.post(path, JSON, "1").await.error(501, "unimplemented");
+            assert!(
+                message.contains("known services: Lab") || message.contains("it has: Count"),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_method_of_a_stream_is_answered_as_a_stream() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        let answer = wire.post("/Lab/Nope", STREAM, envelope(0, "1")).await;
+        let (messages, message) = answer.stream_error("unimplemented");
+        assert!(messages.is_empty());
+        assert!(message.contains("`Lab` has no method `Nope`"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_takes_post_and_says_so() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            let request = Request::builder().method(&method).uri("/Lab/Echo").body(full("")).unwrap();
+            let answer = wire.send(request).await;
+            let message = answer.error(405, "unimplemented");
+            assert_eq!(answer.header("allow"), "POST");
+            assert_eq!(message, format!("`/Lab/Echo` is called with POST, not with {method}"));
+        }
+        let request = Request::builder().method(Method::HEAD).uri("/Lab/Echo").body(full("")).unwrap();
+        let answer = wire.send(request).await;
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (405, &b""[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_a_browser_asks_for_is_not_there() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        for path in ["/", "/favicon.ico", "/Lab/Nope?a=b"] {
+            let request = Request::builder().uri(path).body(full("")).unwrap();
+            wire.send(request).await.error(404, "unimplemented");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_behind_the_path_does_not_matter() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let answer = Wire::open(&site, version).await.post("/Lab/Echo?trace=1", JSON, r#""Ada""#).await;
+        assert_eq!(answer.json(), "Ada");
+    }
+}

@@ -42,9 +42,9 @@ pub(crate) fn bind(service: &Service, generics: &Generics) -> TokenStream {
     let statements = bind::statements(service, &quote!(<__MicroServed as #ident #arguments>));
     quote! {
         #[doc(hidden)]
-        fn __micro_bind #parameters (
+        fn __micro_service #parameters (
             __micro_self: ::std::sync::Arc<__MicroServed>,
-            __micro_binder: &mut #krate::__private::Binder,
+            __micro_serviceer: &mut #krate::__private::Binder,
         ) {
             #statements
         }
@@ -56,13 +56,13 @@ fn bind_method(service: &Service) -> TokenStream {
     let Service { krate, client, .. } = service;
     quote! {
         #[doc(hidden)]
-        fn __micro_bind(
+        fn __micro_service(
             self: ::std::sync::Arc<Self>,
-            __micro_binder: &mut #krate::__private::Binder,
+            __micro_serviceer: &mut #krate::__private::Binder,
         ) where
             Self: ::core::marker::Sized,
         {
-            #client::__micro_bind(self, __micro_binder);
+            #client::__micro_service(self, __micro_serviceer);
         }
     }
 }

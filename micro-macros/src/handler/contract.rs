@@ -34,9 +34,9 @@ pub(super) fn expand(
 /// Adds a contract to the table. Where the path is no contract, the error stands at the path.
 pub(super) fn bind(contract: &Path) -> TokenStream {
     let place = contract.segments.last().map_or_else(|| contract.span(), |last| last.ident.span());
-    let bind = quote_spanned!(place=> __micro_bind);
+    let bind = quote_spanned!(place=> __micro_service);
     quote! {
-        <Self as #contract>::#bind(::std::sync::Arc::clone(&__micro_self), __micro_binder);
+        <Self as #contract>::#bind(::std::sync::Arc::clone(&__micro_self), __micro_serviceer);
     }
 }
 

@@ -32,7 +32,7 @@ fn handler_impl(krate: &Path, generics: &Generics, ty: &Type, statements: &Token
     quote! {
         #[allow(deprecated, non_local_definitions, clippy::all, clippy::pedantic, clippy::nursery)]
         #[automatically_derived]
-        impl #parameters #krate::__private::Handler for #ty #where_clause {
+        impl #parameters #krate::__private::OneHandlerPerTypeWithOtherContractsInAlso for #ty #where_clause {
             fn bind(
                 self: ::std::sync::Arc<Self>,
                 __micro_binder: &mut #krate::__private::Binder,

@@ -17,6 +17,8 @@ mod signature;
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Outbound};
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
+#[doc(hidden)]
+pub use handler::OneHandlerPerTypeWithOtherContractsInAlso;
 pub use handler::{Binder, Handler};
 #[doc(hidden)]
 pub use outcome::Failure;

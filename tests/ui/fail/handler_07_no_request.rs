@@ -1,0 +1,14 @@
+//! The methods take no request.
+
+use micro::{Context, Result};
+
+struct Say;
+
+#[micro::handler]
+impl Say {
+    pub async fn hello(&self, ctx: &Context) -> Result<u32> {
+        loop {}
+    }
+}
+
+fn main() {}

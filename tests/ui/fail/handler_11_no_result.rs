@@ -1,0 +1,14 @@
+//! The methods return nothing.
+
+use micro::{Context, Result};
+
+struct Say;
+
+#[micro::handler]
+impl Say {
+    pub async fn hello(&self, ctx: &Context, request: u32) {
+        loop {}
+    }
+}
+
+fn main() {}

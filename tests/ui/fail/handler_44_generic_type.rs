@@ -1,0 +1,16 @@
+//! A service without a contract is one type with a name.
+
+use micro::{Context, Result};
+
+struct Say<T>(T);
+
+#[micro::handler]
+impl<T: Send> Say<T> {
+    pub async fn hello(&self, _ctx: &Context, request: u32) -> Result<u32> {
+        Ok(request)
+    }
+}
+
+fn main() {
+    let _ = Say(1).hello(&Context::new(), 1);
+}

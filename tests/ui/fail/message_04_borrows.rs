@@ -1,0 +1,8 @@
+//! A message owns what it says.
+
+#[derive(micro::Message, serde::Serialize, serde::Deserialize)]
+struct Request<'a> {
+    name: &'a str,
+}
+
+fn main() {}

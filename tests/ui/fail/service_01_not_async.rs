@@ -1,0 +1,10 @@
+//! The methods are not async.
+
+use micro::{Context, Result};
+
+#[micro::service]
+trait Greeter {
+    fn hello(&self, ctx: &Context, request: u32) -> Result<u32>;
+}
+
+fn main() {}

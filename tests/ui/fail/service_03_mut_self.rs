@@ -1,0 +1,10 @@
+//! The methods want the value for themselves.
+
+use micro::{Context, Result};
+
+#[micro::service]
+trait Greeter {
+    async fn hello(&mut self, ctx: &Context, request: u32) -> Result<u32>;
+}
+
+fn main() {}

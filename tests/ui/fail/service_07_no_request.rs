@@ -1,0 +1,10 @@
+//! The methods take no request.
+
+use micro::{Context, Result};
+
+#[micro::service]
+trait Greeter {
+    async fn hello(&self, ctx: &Context) -> Result<u32>;
+}
+
+fn main() {}

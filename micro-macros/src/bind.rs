@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 
 use crate::descriptor::Service;
 use crate::method::Method;
+use crate::types::respanned;
 
 /// Statements that add every method to `__micro_binder`. `__micro_self` is an `Arc` of what serves,
 /// and `path` (a type, or `<T as Contract>`) is where its methods are.
@@ -28,8 +29,14 @@ fn statement(service: &Service, method: &Method, path: &TokenStream) -> TokenStr
     };
     // Where the future is not `Send`, the compiler points here.
     let place = ident.span();
-    let answer = quote_spanned! {place=>
-        async move { #path::#ident(&*__micro_this, &__micro_ctx, __micro_request #out_value).await }
+    let krate_here = respanned(krate, place);
+    let serve = quote_spanned! {place=>
+        #krate_here::__private::#form::<#marker, _, _>(
+            move |__micro_ctx, __micro_request #out_argument| {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                async move { #path::#ident(&*__micro_this, &__micro_ctx, __micro_request #out_value).await }
+            },
+        )
     };
     quote! {
         #(#cfgs)*
@@ -38,12 +45,7 @@ fn statement(service: &Service, method: &Method, path: &TokenStream) -> TokenStr
             #krate::__private::Binder::endpoint(
                 __micro_binder,
                 <#marker as #krate::__private::Signature>::DESCRIPTOR,
-                #krate::__private::#form::<#marker, _, _>(
-                    move |__micro_ctx, __micro_request #out_argument| {
-                        let __micro_this = ::std::sync::Arc::clone(&__micro_this);
-                        #answer
-                    },
-                ),
+                #serve,
             );
         }
     }

@@ -55,7 +55,7 @@ fn projection(krate: &Path, ty: &Type, through: &str, output: &str) -> TokenStre
 }
 
 /// The path with all of it standing at `span`.
-fn respanned(krate: &Path, span: Span) -> TokenStream {
+pub(crate) fn respanned(krate: &Path, span: Span) -> TokenStream {
     let at_span = |mut token: TokenTree| {
         token.set_span(span);
         token

@@ -44,7 +44,7 @@ pub(crate) fn bind(service: &Service, generics: &Generics) -> TokenStream {
         #[doc(hidden)]
         fn __micro_service #parameters (
             __micro_self: ::std::sync::Arc<__MicroServed>,
-            __micro_serviceer: &mut #krate::__private::Binder,
+            __micro_binder: &mut #krate::__private::Binder,
         ) {
             #statements
         }
@@ -58,11 +58,11 @@ fn bind_method(service: &Service) -> TokenStream {
         #[doc(hidden)]
         fn __micro_service(
             self: ::std::sync::Arc<Self>,
-            __micro_serviceer: &mut #krate::__private::Binder,
+            __micro_binder: &mut #krate::__private::Binder,
         ) where
             Self: ::core::marker::Sized,
         {
-            #client::__micro_service(self, __micro_serviceer);
+            #client::__micro_service(self, __micro_binder);
         }
     }
 }
@@ -87,6 +87,14 @@ fn method(function: &Function) -> TokenStream {
         -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
     );
     if !function.has_body() {
+        // A pattern was reported, and is not to be reported by the compiler as well.
+        for argument in &mut rewritten.inputs {
+            if let FnArg::Typed(argument) = argument
+                && !matches!(&*argument.pat, Pat::Ident(_) | Pat::Wild(_))
+            {
+                *argument.pat = parse_quote!(_);
+            }
+        }
         return quote!(#(#kept)* #visibility #defaultness #rewritten #body);
     }
     let rebound = rebind(&mut rewritten);

@@ -36,7 +36,7 @@ pub(super) fn bind(contract: &Path) -> TokenStream {
     let place = contract.segments.last().map_or_else(|| contract.span(), |last| last.ident.span());
     let bind = quote_spanned!(place=> __micro_service);
     quote! {
-        <Self as #contract>::#bind(::std::sync::Arc::clone(&__micro_self), __micro_serviceer);
+        <Self as #contract>::#bind(::std::sync::Arc::clone(&__micro_self), __micro_binder);
     }
 }
 

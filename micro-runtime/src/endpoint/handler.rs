@@ -29,6 +29,7 @@ impl<T: OneHandlerPerTypeWithOtherContractsInAlso> Handler for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Handler> Handler for Arc<T> {
     fn bind(self: Arc<Self>, binder: &mut Binder) {
         T::bind(Self::clone(&self), binder);

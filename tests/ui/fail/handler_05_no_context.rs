@@ -1,4 +1,5 @@
 //! The methods have no context.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

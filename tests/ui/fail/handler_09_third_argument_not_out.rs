@@ -1,4 +1,5 @@
 //! What follows the request is not a place for answers.
+#![allow(unused)]
 
 use micro::{Context, Result, Sender};
 

@@ -1,4 +1,5 @@
 //! The messages borrow.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The methods are generic.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

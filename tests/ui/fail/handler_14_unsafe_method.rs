@@ -1,4 +1,5 @@
 //! The methods are more than `async fn`s.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The methods have names that the client needs.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

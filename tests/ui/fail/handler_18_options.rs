@@ -1,4 +1,5 @@
 //! Options that are not there, twice there, or not as they should be.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

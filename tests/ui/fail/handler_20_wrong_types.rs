@@ -1,4 +1,5 @@
 //! The types are not those of a method.
+#![allow(unused)]
 
 use micro::{Context, Result, Sender};
 

@@ -1,4 +1,5 @@
 //! The messages are written as `Self`, or as `impl`.
+#![allow(unused)]
 
 use micro::{Context, Result};
 
@@ -9,7 +10,7 @@ impl Say {
     pub async fn myself(&self, ctx: &Context, request: Self) -> Result<u32> {
         loop {}
     }
-    pub async fn answer(&self, ctx: &Context, request: u32) -> Result<Vec<Self>> {
+    pub async fn answer(&self, ctx: &Context, request: u32) -> Result<Box<Self>> {
         loop {}
     }
     pub async fn hidden(&self, ctx: &Context, request: u32) -> impl Send {

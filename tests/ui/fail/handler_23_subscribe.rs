@@ -1,4 +1,5 @@
 //! A method of a contract is called, and given no events.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! Subscribers that are none.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! A service without a contract is one type with a name.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

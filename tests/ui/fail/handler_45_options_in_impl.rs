@@ -1,4 +1,5 @@
 //! Options of a contract stand in the contract.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! What a method holds while it waits must be `Send`.
+#![allow(unused)]
 
 use std::rc::Rc;
 

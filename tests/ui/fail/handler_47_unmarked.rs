@@ -1,4 +1,5 @@
 //! The attribute is missing, or is on something that is no `impl` block.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

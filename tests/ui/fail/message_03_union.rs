@@ -1,4 +1,5 @@
 //! Nothing says what is in a union.
+#![allow(unused)]
 
 #[derive(micro::Message)]
 union Request {

@@ -1,4 +1,5 @@
 //! A message owns what it says.
+#![allow(unused)]
 
 #[derive(micro::Message, serde::Serialize, serde::Deserialize)]
 struct Request<'a> {

@@ -1,4 +1,5 @@
 //! Options that are not there, or not here.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The methods are not async.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

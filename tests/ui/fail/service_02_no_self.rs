@@ -1,4 +1,5 @@
 //! The methods are not called on a value.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

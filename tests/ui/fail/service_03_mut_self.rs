@@ -1,4 +1,5 @@
 //! The methods want the value for themselves.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The methods take the value away, or inside something else.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

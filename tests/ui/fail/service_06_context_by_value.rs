@@ -1,4 +1,5 @@
 //! The context is not a shared reference.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The methods take no request.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The methods take more than a request.
+#![allow(unused)]
 
 use micro::{Context, Result, Sender};
 

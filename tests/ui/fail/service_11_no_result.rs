@@ -1,4 +1,5 @@
 //! The methods return nothing.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

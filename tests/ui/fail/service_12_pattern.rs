@@ -1,4 +1,5 @@
 //! An argument is taken apart where callers look for its name.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

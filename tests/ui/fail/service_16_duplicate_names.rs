@@ -1,4 +1,5 @@
 //! Two methods have one name on the wire.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! Timeouts that are none.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! Names that cannot stand in a path.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

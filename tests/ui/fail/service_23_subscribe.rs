@@ -1,4 +1,5 @@
 //! A contract says what is called, and not who listens.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! A contract is one service.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! A contract has only methods.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

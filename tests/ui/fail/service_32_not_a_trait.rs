@@ -1,4 +1,5 @@
 //! The attribute is on something that is no trait.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! Everything that is wrong is reported in one pass, and nothing that is right.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -1,4 +1,5 @@
 //! The client implements the contract, and so it needs what the contract asks for.
+#![allow(unused)]
 
 use micro::{Context, Result};
 

@@ -34,14 +34,13 @@ impl Attributes {
                 }
             } else if is_subscribe(&attribute) {
                 split.subscribe.push(attribute);
+            } else if hides_ours(&attribute) {
+                errors.add(
+                    &attribute,
+                    "options of micro cannot depend on `cfg_attr`: they are read before it is decided\n\
+                     write the method twice, each under its own `#[cfg(…)]`",
+                );
             } else {
-                if hides_ours(&attribute) {
-                    errors.add(
-                        &attribute,
-                        "options of micro cannot depend on `cfg_attr`: they are read before it is decided\n\
-                         write the method twice, each under its own `#[cfg(…)]`",
-                    );
-                }
                 split.kept.push(attribute);
             }
         }

@@ -35,13 +35,11 @@ pub(crate) fn definition(
 /// The client's constructors and methods, and `more`, which is for this crate alone.
 pub(crate) fn methods(service: &Service, more: &TokenStream) -> TokenStream {
     let Service { krate, name, client, methods, .. } = service;
-    let quiet = quiet();
     let constant = constant(service);
     let registry = names::registry(name);
     let found = doc_attribute(&format!("A client of the service that is registered as `{registry}`."));
     let methods = methods.iter().map(|method| client_method(service, method));
     quote! {
-        #quiet
         impl #client {
             #constant
 
@@ -69,10 +67,8 @@ pub(crate) fn methods(service: &Service, more: &TokenStream) -> TokenStream {
 /// `impl Contract for Client`.
 pub(crate) fn contract_impl(service: &Service) -> TokenStream {
     let Service { ident, client, methods, .. } = service;
-    let quiet = quiet();
     let methods = methods.iter().map(|method| contract_method(service, method));
     quote! {
-        #quiet
         #[automatically_derived]
         impl #ident for #client {
             #(#methods)*

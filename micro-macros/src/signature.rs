@@ -239,6 +239,7 @@ impl Reader<'_> {
                 caller_name(&pattern.ident).unwrap_or_else(|| format_ident!("{default}"))
             }
             Pat::Wild(_) => format_ident!("{default}"),
+            Pat::Tuple(unit) if unit.elems.is_empty() => format_ident!("{default}"),
             pattern => {
                 let text = "an argument is a plain name and not a pattern: callers know it by its name\ntake it apart in the body of the method";
                 self.wrong(pattern, text);

@@ -56,6 +56,7 @@ fn bind_method(service: &Service) -> TokenStream {
     let Service { krate, client, .. } = service;
     quote! {
         #[doc(hidden)]
+        #[allow(deprecated)]
         fn __micro_service(
             self: ::std::sync::Arc<Self>,
             __micro_binder: &mut #krate::__private::Binder,

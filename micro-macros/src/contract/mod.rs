@@ -89,13 +89,14 @@ impl Contract {
         let signatures = descriptor::signatures(&service);
         let methods = client::methods(&service, &emit::bind(&service, &header.generics));
         let client_impl = complete.then(|| client::contract_impl(&service));
-        let cfgs = &service.cfgs;
+        let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
         let contract = emit::contract(header, &members, &service);
         quote! {
             #errors
             #contract
             #client
             #(#cfgs)*
+            #quiet
             const _: () = {
                 #signatures
                 #methods

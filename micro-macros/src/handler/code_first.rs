@@ -38,7 +38,9 @@ pub(super) fn expand(
         explain_empty(header, &mut errors);
     }
     method::check_distinct(&methods, &mut errors);
+    // An endpoint is `pub` because it can be called, and not because the type is.
     let block = block(header, &members);
+    let block = quote!(#[allow(unreachable_pub)] #block);
     let glue = name.map(|ident| {
         let service = service(&options, header, ident, methods);
         let mut statements = also(&options.also);
@@ -52,11 +54,10 @@ pub(super) fn expand(
             (client, quote!(#signatures #methods))
         });
         let handler = handler_impl(&options.krate, &header.generics, &header.self_ty, &statements);
-        let cfgs = &service.cfgs;
+        let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
         let mentions = subscribers.iter().map(|subscriber| subscriber.mention(&header.self_ty));
         let mentions = (!subscribers.is_empty()).then(|| {
             quote! {
-                #[allow(deprecated)]
                 const _: fn() = || { #(#mentions)* };
             }
         });
@@ -64,6 +65,7 @@ pub(super) fn expand(
         quote! {
             #client
             #(#cfgs)*
+            #quiet
             const _: () = {
                 #methods
                 #handler

@@ -1,5 +1,7 @@
 //! All shapes of methods, in a contract and without one, served by one type each.
 
+#![deny(warnings)]
+
 use micro::{Context, Result, Sender, Streaming};
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +47,12 @@ impl Greeter for Polite {
         }
         Ok(sum)
     }
-    async fn chat(&self, ctx: &Context, mut lines: Streaming<String>, out: &mut Sender<String>) -> Result<()> {
+    async fn chat(
+        &self,
+        ctx: &Context,
+        mut lines: Streaming<String>,
+        out: &mut Sender<String>,
+    ) -> Result<()> {
         while let Some(name) = lines.next().await? {
             out.send(self.hello(ctx, Request { name }).await?.text).await?;
         }
@@ -76,6 +83,7 @@ impl Say {
         out.send(upto).await
     }
     #[micro(skip)]
+    #[allow(dead_code)]
     pub async fn unrelated(self) {}
     #[subscribe(topic = "greeted", group = "audit")]
     async fn on_greeted(&self, _ctx: &Context, _event: Reply) -> Result<()> {
@@ -105,7 +113,7 @@ async fn calls(ctx: &Context) -> Result<()> {
     Ok(())
 }
 
-fn main() {
+pub(crate) fn main() {
     let _ = calls(&Context::new());
     handles(Polite);
     handles(Say::new());

@@ -1,5 +1,9 @@
 //! What the derive says about messages, and that it says what serde does.
 
+#![allow(clippy::unwrap_used)]
+// Types are named in themselves, as their authors may.
+#![allow(clippy::use_self)]
+
 use micro::Message;
 use micro::message::{Shape, ShapeKind};
 use serde::{Deserialize, Serialize};
@@ -241,6 +245,15 @@ fn a_generic_message_describes_what_it_is_generic_over() {
     assert_eq!(page.items[0].name, "a");
 }
 
+/// Flattens, and contains itself by both its names.
+#[derive(Message, Serialize, Deserialize)]
+struct FlatTree {
+    left: Option<Box<Self>>,
+    right: Option<Box<FlatTree>>,
+    #[serde(flatten)]
+    item: Item,
+}
+
 /// Has the fields of another.
 #[derive(Message, Serialize, Deserialize)]
 struct Flat {
@@ -257,4 +270,5 @@ fn a_flattened_field_is_described_by_its_fields() {
     let flat = Flat { id: 1, item: Item { name: "a".into() }, rest: Default::default(), last: 2 };
     assert_eq!(encode(&flat), r#"{"id":1,"name":"a","last":2}"#);
     assert_eq!(fields(Flat::SHAPE), [("id", "uint32"), ("name", "string"), ("last", "uint32")]);
+    assert_eq!(fields(FlatTree::SHAPE), [("left", "optional"), ("right", "optional"), ("name", "string")]);
 }

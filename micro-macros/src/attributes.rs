@@ -2,7 +2,7 @@
 //! documentation.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Token};
 
@@ -45,6 +45,12 @@ impl Attributes {
             }
         }
         split
+    }
+
+    /// Ours, where none of ours may stand.
+    pub(crate) fn stray(&self) -> impl Iterator<Item = TokenStream> {
+        let subscribe = self.subscribe.iter().map(ToTokens::to_token_stream);
+        self.micro.iter().cloned().chain(subscribe)
     }
 
     /// The `#[cfg(…)]`s, which go on everything that is generated for the item.

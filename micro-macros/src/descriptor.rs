@@ -30,6 +30,7 @@ pub(crate) fn quiet() -> TokenStream {
         #[allow(
             deprecated,
             dead_code,
+            non_camel_case_types,
             unreachable_pub,
             private_interfaces,
             non_local_definitions,

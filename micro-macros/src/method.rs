@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use heck::ToUpperCamelCase as _;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
@@ -105,7 +104,7 @@ impl Method {
 
     /// The type that stands for the method.
     pub(crate) fn marker(&self) -> Ident {
-        format_ident!("__Micro{}", self.ident.unraw().to_string().to_upper_camel_case())
+        format_ident!("__Micro_{}", self.ident.unraw())
     }
 
     /// What the client's method returns.

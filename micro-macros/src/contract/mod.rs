@@ -45,12 +45,7 @@ impl Contract {
         mut errors: Errors,
     ) -> Self {
         let attributes = Attributes::split(std::mem::take(&mut header.attrs), &mut errors);
-        for tokens in attributes
-            .micro
-            .iter()
-            .map(ToTokens::to_token_stream)
-            .chain(attributes.subscribe.iter().map(ToTokens::to_token_stream))
-        {
+        for tokens in attributes.stray() {
             errors.add(
                 tokens,
                 "this attribute is for methods\noptions of the contract stand in `#[micro::service(…)]`",

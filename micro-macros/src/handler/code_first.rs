@@ -38,9 +38,10 @@ pub(super) fn expand(
         explain_empty(header, &mut errors);
     }
     method::check_distinct(&methods, &mut errors);
-    // An endpoint is `pub` because it can be called, and not because the type is.
+    // An endpoint is `pub` because it can be called, and not because the type is; and it is `async`
+    // because its caller waits, whether or not it does.
     let block = block(header, &members);
-    let block = quote!(#[allow(unreachable_pub)] #block);
+    let block = quote!(#[allow(unreachable_pub, clippy::unused_async)] #block);
     let glue = name.map(|ident| {
         let service = service(&options, header, ident, methods);
         let mut statements = also(&options.also);
@@ -53,7 +54,7 @@ pub(super) fn expand(
             let methods = client::methods(&service, &TokenStream::new());
             (client, quote!(#signatures #methods))
         });
-        let handler = handler_impl(&options.krate, &header.generics, &header.self_ty, &statements);
+        let handler = handler_impl(&options.krate, header, &statements);
         let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
         let mentions = subscribers.iter().map(|subscriber| subscriber.mention(&header.self_ty));
         let mentions = (!subscribers.is_empty()).then(|| {

@@ -26,7 +26,7 @@ pub(super) fn expand(
     let block = block(header, members);
     let Some((contract, _)) = &header.trait_ else { return block };
     let (first, others) = (bind(contract), also(&options.also));
-    let handler = handler_impl(&options.krate, &header.generics, &header.self_ty, &quote!(#first #others));
+    let handler = handler_impl(&options.krate, header, &quote!(#first #others));
     let errors = errors.into_tokens();
     quote!(#errors #block #handler)
 }

@@ -1,6 +1,6 @@
 //! The description of a message: its name, its documentation and its fields, as serde writes them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::{Data, DataEnum, DeriveInput, Field, Fields, Path, Type};
@@ -12,7 +12,7 @@ use crate::attributes::doc;
 /// The value of `SHAPE`.
 pub(super) fn shape(input: &DeriveInput, name: Option<&str>, krate: &Path) -> TokenStream {
     let serde = Serde::read(&input.attrs);
-    let place = Place { krate, generic: !input.generics.params.is_empty() };
+    let place = Place { krate, ident: &input.ident, generic: !input.generics.params.is_empty() };
     let doc = doc(&input.attrs);
     let name = name.map_or_else(|| input.ident.unraw().to_string(), ToOwned::to_owned);
     let describe =
@@ -51,6 +51,7 @@ fn inner<'a>(fields: &'a Fields, serde: &Serde) -> Option<&'a Field> {
 #[derive(Clone, Copy)]
 struct Place<'a> {
     krate: &'a Path,
+    ident: &'a Ident,
     /// Whether the type has parameters, which constants of its own cannot name.
     generic: bool,
 }
@@ -83,7 +84,7 @@ fn fields_of(fields: &Fields, rule: Rule, place: Place<'_>) -> TokenStream {
 }
 
 /// The parts as one slice: every second one is a flattened field, of which the shape is given.
-fn join(parts: &[Vec<TokenStream>], Place { krate, generic }: Place<'_>) -> TokenStream {
+fn join(parts: &[Vec<TokenStream>], Place { krate, ident, generic }: Place<'_>) -> TokenStream {
     if parts.len() == 1 || generic {
         // The fields of what is flattened are then left out.
         let known = parts.iter().step_by(2).flatten();
@@ -96,12 +97,27 @@ fn join(parts: &[Vec<TokenStream>], Place { krate, generic }: Place<'_>) -> Toke
             quote!(#krate::__private::probe::flattened(#(#part)*))
         }
     });
+    // A constant inside the impl does not know `Self`.
+    let parts = parts.map(|part| without_self(part, ident));
     quote! {{
         const PARTS: &[&[#krate::__private::Field]] = &[#(#parts),*];
         const COUNT: #krate::__private::probe::Count = #krate::__private::probe::count(PARTS);
         const ALL: [#krate::__private::Field; COUNT] = #krate::__private::probe::join(PARTS);
         &ALL
     }}
+}
+
+fn without_self(tokens: TokenStream, ident: &Ident) -> TokenStream {
+    let replace = |token| match token {
+        TokenTree::Ident(word) if word == "Self" => TokenTree::Ident(ident.clone()),
+        TokenTree::Group(group) => {
+            let mut replaced = Group::new(group.delimiter(), without_self(group.stream(), ident));
+            replaced.set_span(group.span());
+            TokenTree::Group(replaced)
+        }
+        other => other,
+    };
+    tokens.into_iter().map(replace).collect()
 }
 
 fn variants(data: &DataEnum, container: &Serde, place: Place<'_>) -> TokenStream {

@@ -1,4 +1,5 @@
 //! A service without a contract is one type with a name.
+
 #![allow(unused)]
 
 use micro::{Context, Result};
@@ -12,6 +13,13 @@ impl<T: Send> Say<T> {
     }
 }
 
-fn main() {
-    let _ = Say(1).hello(&Context::new(), 1);
+trait Nameless {}
+
+#[micro::handler]
+impl dyn Nameless {
+    pub async fn hello(&self, _ctx: &Context, request: u32) -> Result<u32> {
+        Ok(request)
+    }
 }
+
+fn main() {}

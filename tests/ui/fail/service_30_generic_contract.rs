@@ -28,5 +28,5 @@ impl Greeter<u32> for Polite {
 }
 
 fn main() {
-    let _ = GreeterClient::new(&micro::Client::default());
+    let _ = GreeterClient::new;
 }

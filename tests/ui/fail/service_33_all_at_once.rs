@@ -32,6 +32,5 @@ impl Greeter for Polite {
 }
 
 fn main() {
-    let client = GreeterClient::new(&micro::Client::default());
-    let _ = client.right(&Context::new(), 1);
+    let _ = GreeterClient::right;
 }

@@ -32,10 +32,10 @@ where
     #[cfg(any())]
     async fn not_there(&self, ctx: &Context, request: NotThere) -> Result<NotThere>;
 
-    #[cfg(all())]
+    #[cfg(not(any()))]
     async fn there(&self, ctx: &Context, request: u32) -> Result<u32>;
 
-    #[cfg(all())]
+    #[cfg(not(any()))]
     async fn one_of_two(&self, ctx: &Context, request: u32) -> Result<u32>;
 
     #[cfg(any())]

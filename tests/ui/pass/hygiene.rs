@@ -70,7 +70,7 @@ mod shadowing {
             mut request: ::micro::Streaming<Request>,
         ) -> ::micro::Result<::micro::Streaming<Kind>> {
             let _ = ctx;
-            while let ::std::option::Option::Some(_) = request.next().await? {}
+            while request.next().await?.is_some() {}
             ::std::result::Result::Ok(::micro::Streaming::empty())
         }
     }

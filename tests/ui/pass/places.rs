@@ -163,7 +163,7 @@ pub(crate) fn main() {
     handles(RenamedSay);
     handles(Logged::<_, 3>("logged", Arc::new(Polite)));
     handles(Arc::new(Polite));
-    let _ = LocalClient::new(&micro::Client::default());
+    let _ = LocalClient::new;
     assert_eq!(OwnClient::DESCRIPTOR.name, "both.v1.Own");
     assert_eq!(<RenamedMessage as micro::Message>::SHAPE.name, "renamed.v1.Message");
 }

@@ -97,24 +97,24 @@ async fn generic(greeter: &impl Greeter, ctx: &Context) -> Result<u64> {
 
 fn handles(_: impl micro::endpoint::Handler) {}
 
-async fn calls(ctx: &Context) -> Result<()> {
-    let client = GreeterClient::new(&micro::Client::default());
-    let _: Reply = client.hello(ctx, Request { name: "Ada".into() }).await?;
-    let mut counts: Streaming<u32> = client.count(ctx, 3).await?;
+#[allow(dead_code)]
+async fn calls(client: &micro::Client, ctx: &Context) -> Result<()> {
+    let greeter = GreeterClient::new(client);
+    let _: Reply = greeter.hello(ctx, Request { name: "Ada".into() }).await?;
+    let mut counts: Streaming<u32> = greeter.count(ctx, 3).await?;
     counts.next().await?;
-    let _: u64 = client.sum(ctx, Streaming::from_iter([1])).await?;
-    let _: Streaming<String> = client.chat(ctx, Streaming::empty()).await?;
-    let _: Streaming<Reply> = client.list(ctx, ()).await?;
-    generic(&client, ctx).await?;
+    let _: u64 = greeter.sum(ctx, Streaming::from_iter([1])).await?;
+    let _: Streaming<String> = greeter.chat(ctx, Streaming::empty()).await?;
+    let _: Streaming<Reply> = greeter.list(ctx, ()).await?;
+    generic(&greeter, ctx).await?;
     generic(&Polite, ctx).await?;
-    let say = SayClient::with_name(&micro::Client::default(), "other");
+    let say = SayClient::with_name(client, "other");
     let _: Reply = say.hello(ctx, Request { name: "Ada".into() }).await?;
     let _: Streaming<u32> = say.clone().count(ctx, 1).await?;
     Ok(())
 }
 
 pub(crate) fn main() {
-    let _ = calls(&Context::new());
     handles(Polite);
     handles(Say::new());
     let methods = GreeterClient::DESCRIPTOR.methods;

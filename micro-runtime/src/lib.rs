@@ -52,8 +52,10 @@ pub mod __private {
     pub use crate::client::{Call, Channel, Client, call, relay};
     pub use crate::context::Context;
     pub use crate::endpoint::{
-        Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor, Outcome, RequestArgument, Returned,
-        SenderArgument, ServiceDescriptor, pushing, returning,
+        Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor,
+        OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
+        ServiceDescriptor, Signature, answer, describe_pushing, describe_returning, pass_on, pushing,
+        returning, serve_pushing, serve_returning,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};

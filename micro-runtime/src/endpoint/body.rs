@@ -17,7 +17,7 @@ use crate::stream::Streaming;
 /// spelling of a type, decides the shape of a method.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as a message",
-    label = "this type is not a message",
+    label = "neither a message nor a stream of messages",
     note = "derive it where the type is defined: `#[derive(micro::Message, serde::Serialize, serde::Deserialize)]`",
     note = "a type from another crate can travel inside a message of yours, as a field"
 )]

@@ -16,7 +16,7 @@ pub struct Everything {
     pub text: String,
     pub number: i64,
     pub list: Vec<Option<f64>>,
-    pub nested: Option<Box<Everything>>,
+    pub nested: Option<Box<Self>>,
 }
 
 #[micro::service(package = "test.v1")]

@@ -1,6 +1,6 @@
 //! Calls the contract, in all four shapes. Start the server first.
 
-mod contract;
+pub mod contract;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@
 //! cargo run --example greeter-client
 //! ```
 
-mod contract;
+pub mod contract;
 
 use contract::{Greeter, HelloReply, HelloRequest, Line, Number, Upto};
 use micro::{Context, Error, Result, Sender, Service, Streaming};

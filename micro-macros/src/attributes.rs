@@ -2,7 +2,7 @@
 //! documentation.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Token};
 
@@ -34,18 +34,23 @@ impl Attributes {
                 }
             } else if is_subscribe(&attribute) {
                 split.subscribe.push(attribute);
+            } else if hides_ours(&attribute) {
+                errors.add(
+                    &attribute,
+                    "options of micro cannot depend on `cfg_attr`: they are read before it is decided\n\
+                     write the method twice, each under its own `#[cfg(…)]`",
+                );
             } else {
-                if hides_ours(&attribute) {
-                    errors.add(
-                        &attribute,
-                        "options of micro cannot depend on `cfg_attr`: they are read before it is decided\n\
-                         write the method twice, each under its own `#[cfg(…)]`",
-                    );
-                }
                 split.kept.push(attribute);
             }
         }
         split
+    }
+
+    /// Ours, where none of ours may stand.
+    pub(crate) fn stray(&self) -> impl Iterator<Item = TokenStream> {
+        let subscribe = self.subscribe.iter().map(ToTokens::to_token_stream);
+        self.micro.iter().cloned().chain(subscribe)
     }
 
     /// The `#[cfg(…)]`s, which go on everything that is generated for the item.

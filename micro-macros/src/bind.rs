@@ -5,10 +5,10 @@ use quote::{quote, quote_spanned};
 
 use crate::descriptor::Service;
 use crate::method::Method;
-use crate::types::projection;
+use crate::types::respanned;
 
-/// Statements that add every method to `binder`. `this` is an `Arc` of what serves, and `path`
-/// (`Self` or `<Self as Contract>`) is where its methods are.
+/// Statements that add every method to `__micro_binder`. `__micro_self` is an `Arc` of what serves,
+/// and `path` (a type, or `<T as Contract>`) is where its methods are.
 pub(crate) fn statements(service: &Service, path: &TokenStream) -> TokenStream {
     let Service { krate, client, methods, .. } = service;
     let methods = methods.iter().map(|method| statement(service, method, path));
@@ -19,28 +19,24 @@ pub(crate) fn statements(service: &Service, path: &TokenStream) -> TokenStream {
 }
 
 fn statement(service: &Service, method: &Method, path: &TokenStream) -> TokenStream {
-    let Service { krate, client, .. } = service;
+    let krate = &service.krate;
     let Method { ident, cfgs, out, .. } = method;
-    let descriptor = method.descriptor();
-    let (context, request) = (method.context_type(krate), method.request_type(krate));
-    let outcome = method.outcome_type(krate);
+    let marker = method.marker();
+    let (form, out_argument, out_value) = if out.is_some() {
+        (quote!(serve_pushing), quote!(, mut __micro_out), quote!(, &mut __micro_out))
+    } else {
+        (quote!(serve_returning), quote!(), quote!())
+    };
     // Where the future is not `Send`, the compiler points here.
     let place = ident.span();
-    let (form, parameters, out_argument, out_value) = match out {
-        Some(out) => {
-            let sender = projection(krate, &out.ty, "SenderArgument", "Sender");
-            let message = projection(krate, &out.ty, "SenderArgument", "Message");
-            (
-                quote!(pushing),
-                quote!(#request, #message, #outcome, _, _),
-                quote!(, mut __micro_out: #sender),
-                quote!(, &mut __micro_out),
-            )
-        }
-        None => (quote!(returning), quote!(#request, #outcome, _, _), quote!(), quote!()),
-    };
-    let answer = quote_spanned! {place=>
-        async move { #path::#ident(&*__micro_this, &__micro_ctx, __micro_request #out_value).await }
+    let krate_here = respanned(krate, place);
+    let serve = quote_spanned! {place=>
+        #krate_here::__private::#form::<#marker, _, _>(
+            move |__micro_ctx, __micro_request #out_argument| {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                async move { #path::#ident(&*__micro_this, &__micro_ctx, __micro_request #out_value).await }
+            },
+        )
     };
     quote! {
         #(#cfgs)*
@@ -48,13 +44,8 @@ fn statement(service: &Service, method: &Method, path: &TokenStream) -> TokenStr
             let __micro_this = ::std::sync::Arc::clone(&__micro_self);
             #krate::__private::Binder::endpoint(
                 __micro_binder,
-                #client::#descriptor,
-                #krate::__private::#form::<#parameters>(
-                    move |__micro_ctx: #context, __micro_request: #request #out_argument| {
-                        let __micro_this = ::std::sync::Arc::clone(&__micro_this);
-                        #answer
-                    },
-                ),
+                <#marker as #krate::__private::Signature>::DESCRIPTOR,
+                #serve,
             );
         }
     }

@@ -1,6 +1,6 @@
-//! The static descriptions of a service and its methods, as constants of the client.
+//! A service and what generated code says about it and its methods.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{Attribute, Path};
 
@@ -24,53 +24,89 @@ pub(crate) struct Service {
     pub(crate) methods: Vec<Method>,
 }
 
-impl Service {
-    /// What stands on every generated item: the item's conditions, and that nobody is to be warned
-    /// about code that nobody wrote.
-    pub(crate) fn on_items(&self) -> TokenStream {
-        let cfgs = &self.cfgs;
-        quote! {
-            #(#cfgs)*
-            #[allow(
-                deprecated,
-                dead_code,
-                unreachable_pub,
-                private_interfaces,
-                non_local_definitions,
-                clippy::all,
-                clippy::pedantic,
-                clippy::nursery
-            )]
-        }
+/// What stands on generated items: nobody is to be warned about code that nobody wrote.
+pub(crate) fn quiet() -> TokenStream {
+    quote! {
+        #[allow(
+            deprecated,
+            dead_code,
+            non_camel_case_types,
+            unreachable_pub,
+            private_interfaces,
+            non_local_definitions,
+            clippy::all,
+            clippy::pedantic,
+            clippy::nursery
+        )]
     }
 }
 
-/// The constants, one for each method and one for the service.
-pub(crate) fn constants(service: &Service) -> TokenStream {
+/// For each method a type that stands for it, with the types in its signature and its descriptor.
+pub(crate) fn signatures(service: &Service) -> TokenStream {
+    service.methods.iter().map(|method| signature(service, method)).collect()
+}
+
+/// `DESCRIPTOR` of the client.
+pub(crate) fn constant(service: &Service) -> TokenStream {
     let Service { krate, full_name, doc, methods, .. } = service;
-    let each = methods.iter().map(|method| constant(service, method));
     let all = methods.iter().map(|method| {
-        let (cfgs, descriptor) = (&method.cfgs, method.descriptor());
-        quote!(#(#cfgs)* *Self::#descriptor)
+        let (cfgs, marker) = (&method.cfgs, method.marker());
+        quote!(#(#cfgs)* *<#marker as #krate::__private::Signature>::DESCRIPTOR)
     });
     quote! {
-        #(#each)*
-
-        #[doc(hidden)]
-        const __MICRO_METHODS: &'static [#krate::__private::MethodDescriptor] = &[#(#all),*];
-
         /// What the service says about itself: its name, its methods and their messages.
-        pub const DESCRIPTOR: &'static #krate::__private::ServiceDescriptor =
-            &#krate::__private::ServiceDescriptor::new(#full_name, #doc, Self::__MICRO_METHODS);
+        pub const DESCRIPTOR: &'static #krate::__private::ServiceDescriptor = {
+            const METHODS: &'static [#krate::__private::MethodDescriptor] = &[#(#all),*];
+            &#krate::__private::ServiceDescriptor::new(#full_name, #doc, METHODS)
+        };
     }
 }
 
-fn constant(service: &Service, method: &Method) -> TokenStream {
+fn signature(service: &Service, method: &Method) -> TokenStream {
+    let krate = &service.krate;
+    let Method { cfgs, context, request, output, .. } = method;
+    let (context, request) = (&context.ty, &request.ty);
+    let marker = method.marker();
+    let response = method.response(krate);
+    let descriptor = descriptor(service, method);
+    let form = match &method.out {
+        Some(out) => {
+            let sender = &out.ty;
+            quote! {
+                impl #krate::__private::Pushing for #marker {
+                    type Sender = #sender;
+                    type Outcome = #output;
+                }
+            }
+        }
+        None => quote! {
+            impl #krate::__private::Returning for #marker {
+                type Outcome = #output;
+            }
+        },
+    };
+    quote! {
+        #(#cfgs)*
+        struct #marker;
+
+        #(#cfgs)*
+        impl #krate::__private::Signature for #marker {
+            type Context = #context;
+            type Request = #request;
+            type Response = #response;
+            const DESCRIPTOR: &'static #krate::__private::MethodDescriptor = &#descriptor;
+        }
+
+        #(#cfgs)*
+        #form
+    }
+}
+
+fn descriptor(service: &Service, method: &Method) -> TokenStream {
     let Service { krate, full_name, .. } = service;
-    let Method { wire, doc, cfgs, .. } = method;
-    let (request, response) = (method.request_type(krate), method.response_type(krate));
+    let Method { wire, doc, out, .. } = method;
+    let describe = if out.is_some() { quote!(describe_pushing) } else { quote!(describe_returning) };
     let path = format!("/{full_name}/{wire}");
-    let descriptor = method.descriptor();
     let idempotent = method.idempotent.then(|| quote!(.idempotent()));
     let deprecated = method.deprecated.then(|| quote!(.deprecated()));
     let timeout = method.timeout.map(|timeout| {
@@ -78,12 +114,8 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
         let nanoseconds = proc_macro2::Literal::u32_unsuffixed(timeout.subsec_nanos());
         quote!(.timeout(::core::time::Duration::new(#seconds, #nanoseconds)))
     });
-    let descriptor = Ident::new(&descriptor.to_string(), Span::call_site());
     quote! {
-        #(#cfgs)*
-        #[doc(hidden)]
-        const #descriptor: &'static #krate::__private::MethodDescriptor =
-            &#krate::__private::MethodDescriptor::new::<#request, #response>(#full_name, #wire, #path, #doc)
-                #idempotent #deprecated #timeout;
+        #krate::__private::#describe::<Self>(#full_name, #wire, #path, #doc)
+            #idempotent #deprecated #timeout
     }
 }

@@ -4,7 +4,7 @@
 //! The entry points here are thin: each hands its tokens to a module that turns tokens into tokens
 //! and is tested as an ordinary library. What the modules share:
 //!
-//! - nothing panics; every mistake goes to one [`Errors`](errors::Errors), and all of them are
+//! - nothing panics; every mistake goes to one `Errors`, and all of them are
 //!   reported at once, each at the tokens it is about;
 //! - the item that the user wrote is always in the output, whatever is wrong with it.
 
@@ -15,13 +15,16 @@ mod contract;
 mod descriptor;
 mod durations;
 mod errors;
-//GOLDEN
+#[cfg(test)]
+mod golden;
 mod handler;
 mod items;
 mod message;
 mod method;
 mod names;
 mod options;
+#[cfg(test)]
+mod robust;
 mod service_options;
 mod signature;
 mod types;

@@ -12,8 +12,7 @@ use crate::errors::Errors;
 use crate::items::Function;
 use crate::options::Reader;
 use crate::signature::{self, Argument, Door, Parts};
-use crate::types::projection;
-use crate::{durations, names};
+use crate::{durations, names, types};
 
 /// What everything generated for an endpoint is made of.
 pub(crate) struct Method {
@@ -103,33 +102,19 @@ impl Method {
         })
     }
 
-    /// The constant of the client that holds the descriptor.
-    pub(crate) fn descriptor(&self) -> Ident {
-        format_ident!("__MICRO_{}", self.ident.unraw().to_string().to_uppercase())
+    /// The type that stands for the method.
+    pub(crate) fn marker(&self) -> Ident {
+        format_ident!("__Micro_{}", self.ident.unraw())
     }
 
-    /// The type of the context.
-    pub(crate) fn context_type(&self, krate: &Path) -> TokenStream {
-        projection(krate, &self.context.ty, "ContextArgument", "Context")
+    /// What the client's method returns.
+    pub(crate) fn call(&self, krate: &Path) -> TokenStream {
+        types::call(krate, &self.request.ty, &self.output, self.out.as_ref().map(|out| &out.ty))
     }
 
-    /// The type that is sent.
-    pub(crate) fn request_type(&self, krate: &Path) -> TokenStream {
-        projection(krate, &self.request.ty, "RequestArgument", "Body")
-    }
-
-    /// The type that the caller gets.
-    pub(crate) fn response_type(&self, krate: &Path) -> TokenStream {
-        match &self.out {
-            Some(out) => projection(krate, &out.ty, "SenderArgument", "Streaming"),
-            None => projection(krate, &self.output, "Outcome", "Body"),
-        }
-    }
-
-    /// The type that the method returns.
-    pub(crate) fn outcome_type(&self, krate: &Path) -> TokenStream {
-        let through = if self.out.is_some() { "Ended" } else { "Returned" };
-        projection(krate, &self.output, through, "Outcome")
+    /// What the caller gets.
+    pub(crate) fn response(&self, krate: &Path) -> TokenStream {
+        types::response(krate, &self.output, self.out.as_ref().map(|out| &out.ty))
     }
 }
 

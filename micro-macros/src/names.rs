@@ -57,16 +57,16 @@ fn is_identifier(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proc_macro2::Span;
+
     use super::*;
 
     #[test]
     fn names_follow_from_identifiers() {
-        let ident = |name| Ident::parse_any.parse_str(name).unwrap();
+        let ident = |name| Ident::new(name, Span::call_site());
         assert_eq!(method(&ident("say_hello")), "SayHello");
-        assert_eq!(method(&ident("r#match")), "Match");
+        assert_eq!(method(&Ident::new_raw("match", Span::call_site())), "Match");
         assert_eq!(registry("AuditLog"), "audit-log");
         assert_eq!(registry("Greeter"), "greeter");
     }
-
-    use syn::parse::Parser as _;
 }

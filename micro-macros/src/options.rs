@@ -1,6 +1,6 @@
 //! Options in an attribute: `idempotent, timeout = "1s", also(Admin)`.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
@@ -17,7 +17,7 @@ pub(crate) struct Opt {
 enum Value {
     Nothing,
     Equals(TokenStream),
-    List(TokenStream),
+    List(Group),
 }
 
 /// Reads options where only some are known, each at most once.
@@ -98,7 +98,7 @@ impl Opt {
     /// What stands in the parentheses of an option that has some.
     pub(crate) fn list(&self, errors: &mut Errors) -> Option<TokenStream> {
         match &self.value {
-            Value::List(tokens) if !tokens.is_empty() => Some(tokens.clone()),
+            Value::List(list) if !list.stream().is_empty() => Some(list.stream()),
             _ => {
                 let name = &self.name;
                 errors.add(self, format_args!("`{name}` takes a list in parentheses\nwrite `{name}(…)`"));
@@ -114,7 +114,7 @@ impl ToTokens for Opt {
         tokens.extend(match &self.value {
             Value::Nothing => quote!(#name),
             Value::Equals(value) => quote!(#name = #value),
-            Value::List(list) => quote!(#name (#list)),
+            Value::List(list) => quote!(#name #list),
         });
     }
 }
@@ -131,9 +131,7 @@ fn parse(input: ParseStream<'_>) -> syn::Result<Vec<Opt>> {
         let value = if input.parse::<Option<Token![=]>>()?.is_some() {
             Value::Equals(until_comma(input)?)
         } else if input.peek(syn::token::Paren) {
-            let list;
-            syn::parenthesized!(list in input);
-            Value::List(list.parse()?)
+            Value::List(input.parse()?)
         } else {
             Value::Nothing
         };

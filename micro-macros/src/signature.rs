@@ -195,9 +195,10 @@ impl Reader<'_> {
                 }
             }
             _ => {
-                self.wrong(
+                self.wrong_form(
                     argument,
-                    "the argument after the request is where answers are sent: `out: &mut Sender<Reply>`; more values are fields of the request",
+                    "what follows the request is where answers are sent; more values are fields of the request",
+                    "request: Request, out: &mut Sender<Reply>) -> Result<()>",
                 );
                 None
             }
@@ -238,6 +239,7 @@ impl Reader<'_> {
                 caller_name(&pattern.ident).unwrap_or_else(|| format_ident!("{default}"))
             }
             Pat::Wild(_) => format_ident!("{default}"),
+            Pat::Tuple(unit) if unit.elems.is_empty() => format_ident!("{default}"),
             pattern => {
                 let text = "an argument is a plain name and not a pattern: callers know it by its name\ntake it apart in the body of the method";
                 self.wrong(pattern, text);
@@ -249,20 +251,24 @@ impl Reader<'_> {
 
     /// Adds an error that ends in the form to write.
     fn wrong(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) {
-        let ident = &self.signature.ident;
-        let shape = match self.door {
-            Door::Contract => {
-                format!("write `async fn {ident}(&self, ctx: &Context, request: Request) -> Result<Reply>`")
-            }
-            Door::CodeFirst => format!(
-                "write `pub async fn {ident}(&self, ctx: &Context, request: Request) -> Result<Reply>`;\n\
-                 if it is not to be called from outside, make it private or put `#[micro(skip)]` above it"
-            ),
-            Door::Subscriber => {
-                format!("write `async fn {ident}(&self, ctx: &Context, event: Event) -> Result<()>`")
-            }
+        let form = match self.door {
+            Door::Contract | Door::CodeFirst => "request: Request) -> Result<Reply>",
+            Door::Subscriber => "event: Event) -> Result<()>",
         };
-        self.errors.add(tokens, format_args!("{text}\n{shape}"));
+        self.wrong_form(tokens, text, form);
+    }
+
+    fn wrong_form(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display, form: &str) {
+        let ident = &self.signature.ident;
+        let visibility = if self.door == Door::CodeFirst { "pub " } else { "" };
+        let way_out = format!("write `{visibility}async fn {ident}(&self, ctx: &Context, {form}`");
+        let other = match self.door {
+            Door::CodeFirst => {
+                ";\nif it is not to be called from outside, make it private or put `#[micro(skip)]` above it"
+            }
+            Door::Contract | Door::Subscriber => "",
+        };
+        self.errors.add(tokens, format_args!("{text}\n{way_out}{other}"));
     }
 }
 

@@ -1,12 +1,51 @@
 //! The types in a signature: what they must not contain, and how generated code names them.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
-use syn::{Path, Type};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::{GenericArgument, Path, PathArguments, Type};
+
+/// `Call<Request, Response>`, which stands where the type does that decides what the response is.
+pub(crate) fn call(krate: &Path, request: &Type, output: &Type, out: Option<&Type>) -> TokenStream {
+    let response = response(krate, output, out);
+    let (first, last) = ends(out.unwrap_or(output));
+    let krate = respanned(krate, first);
+    let open = quote_spanned!(first=> #krate::__private::Call<);
+    let close = quote_spanned!(last=> >);
+    quote!(#open #request, #response #close)
+}
+
+/// What a caller of a method gets, in a form for people.
+///
+/// The types decide what that is, and not how they are spelled. But where the spelling says it, the
+/// client has `Call<Request, Reply>` in its documentation, and not a projection. Should the spelling
+/// not say the truth, because an alias is called `Result` and is none, it is a compile error.
+pub(crate) fn response(krate: &Path, output: &Type, out: Option<&Type>) -> TokenStream {
+    match out {
+        Some(out) => match argument(out, "Sender") {
+            Some(message) => quote!(#krate::__private::Streaming<#message>),
+            None => projection(krate, out, "SenderArgument", "Answer"),
+        },
+        None => match argument(output, "Result") {
+            Some(body) => body.to_token_stream(),
+            None => projection(krate, output, "Outcome", "Body"),
+        },
+    }
+}
+
+/// `A` of a type that is written `name<A, …>`.
+fn argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(argument)) => Some(argument),
+        _ => None,
+    }
+}
 
 /// `<Type as Trait>::Output`, which stands exactly where the type does, so that the compiler
 /// reports there that the type is not what it must be.
-pub(crate) fn projection(krate: &Path, ty: &Type, through: &str, output: &str) -> TokenStream {
+fn projection(krate: &Path, ty: &Type, through: &str, output: &str) -> TokenStream {
     let (first, last) = ends(ty);
     let (through, output) = (Ident::new(through, first), Ident::new(output, last));
     let open = quote_spanned!(first=> <);
@@ -15,8 +54,17 @@ pub(crate) fn projection(krate: &Path, ty: &Type, through: &str, output: &str) -
     [open, ty.to_token_stream(), through, rest].into_iter().collect()
 }
 
+/// The path with all of it standing at `span`.
+pub(crate) fn respanned(krate: &Path, span: Span) -> TokenStream {
+    let at_span = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    krate.to_token_stream().into_iter().map(at_span).collect()
+}
+
 /// The spans of the first and the last token.
-fn ends(ty: &Type) -> (proc_macro2::Span, proc_macro2::Span) {
+fn ends(ty: &Type) -> (Span, Span) {
     let mut tokens = ty.to_token_stream().into_iter();
     let first = tokens.next();
     let last = tokens.last();
@@ -28,7 +76,7 @@ fn ends(ty: &Type) -> (proc_macro2::Span, proc_macro2::Span) {
         TokenTree::Group(group) => group.span_close(),
         token => token.span(),
     };
-    let call_site = proc_macro2::Span::call_site;
+    let call_site = Span::call_site;
     let first_span = first.as_ref().map_or_else(call_site, begin);
     let last_span = last.as_ref().or(first.as_ref()).map_or_else(call_site, end);
     (first_span, last_span)

@@ -5,8 +5,12 @@
 //!
 //! | Floor | Rooms |
 //! |---|---|
+//! | 5 | [`service`] builder, lifecycle, node life |
+//! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections |
+//! | 3 | protocol: bytes to calls and back |
+//! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
-//! | 0 | error · metadata · context · [`message`] · stream · [`codec`] |
+//! | 0 | error · metadata · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
 pub mod call;
 pub mod client;
@@ -17,6 +21,8 @@ mod environment;
 mod error;
 pub mod message;
 mod metadata;
+#[cfg(feature = "protobuf")]
+pub mod protobuf;
 mod protocol;
 pub mod registry;
 pub mod selector;
@@ -46,10 +52,18 @@ pub mod __private {
     pub use crate::client::{Call, Channel, Client, call, relay};
     pub use crate::context::Context;
     pub use crate::endpoint::{
-        Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor, Outcome, RequestArgument, Returned,
-        SenderArgument, ServiceDescriptor, pushing, returning,
+        Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor,
+        OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
+        ServiceDescriptor, Signature, answer, describe_pushing, describe_returning, pass_on, pushing,
+        returning, serve_pushing, serve_returning,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};
     pub use crate::stream::{Sender, Streaming};
+
+    #[cfg(feature = "protobuf")]
+    pub mod protobuf {
+        //! Canonical JSON for generated messages.
+        pub use crate::protobuf::json::*;
+    }
 }

@@ -4,8 +4,8 @@
 
 #![cfg(feature = "mdns")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ async fn a_node() -> Result<()> {
 struct Other {
     process: Child,
     input: ChildStdin,
+    /// Kept open, because the process says more later.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Other {
@@ -56,9 +58,13 @@ impl Other {
             .map_err(broken)?;
         let input = process.stdin.take().ok_or_else(|| Error::internal("no stdin"))?;
         let output = process.stdout.take().ok_or_else(|| Error::internal("no stdout"))?;
-        let registered =
-            BufReader::new(output).lines().any(|line| matches!(line.as_deref(), Ok("registered")));
-        if registered { Ok(Self { process, input }) } else { Err(Error::internal("it did not register")) }
+        let mut output = BufReader::new(output);
+        let registered = output.by_ref().lines().any(|line| matches!(line.as_deref(), Ok("registered")));
+        if registered {
+            Ok(Self { process, input, _output: output })
+        } else {
+            Err(Error::internal("it did not register"))
+        }
     }
 
     fn tell(&mut self, what: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{FnArg, ItemTrait, Pat, ReturnType, Signature, Type, TypeParamBound, parse_quote};
+use syn::{FnArg, Generics, ItemTrait, Pat, ReturnType, Signature, Type, TypeParamBound, parse_quote};
 
 use crate::bind;
 use crate::descriptor::Service;
@@ -19,7 +19,7 @@ pub(crate) fn contract(mut header: ItemTrait, members: &[Member], service: &Serv
     let auto = modifiers.auto_token;
     let where_clause = &generics.where_clause;
     let members = members.iter().map(member);
-    let bind = bind(service, generics);
+    let bind = bind_method(service);
     quote! {
         #(#attrs)*
         // Its methods are there for callers that the compiler does not see.
@@ -31,28 +31,41 @@ pub(crate) fn contract(mut header: ItemTrait, members: &[Member], service: &Serv
     }
 }
 
-fn bind(service: &Service, generics: &syn::Generics) -> TokenStream {
+/// The function of the client by which a value that serves the contract fills the route table. It
+/// stands there because the signatures of the methods are in reach there.
+pub(crate) fn bind(service: &Service, generics: &Generics) -> TokenStream {
     let Service { krate, ident, .. } = service;
-    let (_, parameters, _) = generics.split_for_impl();
-    let statements = bind::statements(service, &quote!(<Self as #ident #parameters>));
-    let allow = allow();
+    let (_, arguments, _) = generics.split_for_impl();
+    let mut parameters = generics.clone();
+    parameters.where_clause = None;
+    parameters.params.push(parse_quote!(__MicroServed: #ident #arguments));
+    let statements = bind::statements(service, &quote!(<__MicroServed as #ident #arguments>));
     quote! {
         #[doc(hidden)]
-        #allow
-        fn __micro_bind(
-            self: ::std::sync::Arc<Self>,
+        fn __micro_service #parameters (
+            __micro_self: ::std::sync::Arc<__MicroServed>,
             __micro_binder: &mut #krate::__private::Binder,
-        ) where
-            Self: ::core::marker::Sized,
-        {
-            let __micro_self = self;
+        ) {
             #statements
         }
     }
 }
 
-fn allow() -> TokenStream {
-    quote!(#[allow(deprecated, clippy::all, clippy::pedantic, clippy::nursery)])
+/// The method of the trait, which hands itself to the client.
+fn bind_method(service: &Service) -> TokenStream {
+    let Service { krate, client, .. } = service;
+    quote! {
+        #[doc(hidden)]
+        #[allow(deprecated)]
+        fn __micro_service(
+            self: ::std::sync::Arc<Self>,
+            __micro_binder: &mut #krate::__private::Binder,
+        ) where
+            Self: ::core::marker::Sized,
+        {
+            #client::__micro_service(self, __micro_binder);
+        }
+    }
 }
 
 fn member(member: &Member) -> TokenStream {
@@ -75,6 +88,14 @@ fn method(function: &Function) -> TokenStream {
         -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
     );
     if !function.has_body() {
+        // A pattern was reported, and is not to be reported by the compiler as well.
+        for argument in &mut rewritten.inputs {
+            if let FnArg::Typed(argument) = argument
+                && !matches!(&*argument.pat, Pat::Ident(_) | Pat::Wild(_))
+            {
+                *argument.pat = parse_quote!(_);
+            }
+        }
         return quote!(#(#kept)* #visibility #defaultness #rewritten #body);
     }
     let rebound = rebind(&mut rewritten);

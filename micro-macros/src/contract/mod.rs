@@ -9,7 +9,7 @@ use syn::{Item, ItemTrait};
 
 use crate::attributes::Attributes;
 use crate::client;
-use crate::descriptor::Service;
+use crate::descriptor::{self, Service};
 use crate::errors::Errors;
 use crate::items::{self, Member, OtherKind};
 use crate::method::{self, Method, MethodOptions};
@@ -45,12 +45,7 @@ impl Contract {
         mut errors: Errors,
     ) -> Self {
         let attributes = Attributes::split(std::mem::take(&mut header.attrs), &mut errors);
-        for tokens in attributes
-            .micro
-            .iter()
-            .map(ToTokens::to_token_stream)
-            .chain(attributes.subscribe.iter().map(ToTokens::to_token_stream))
-        {
+        for tokens in attributes.stray() {
             errors.add(
                 tokens,
                 "this attribute is for methods\noptions of the contract stand in `#[micro::service(…)]`",
@@ -85,10 +80,24 @@ impl Contract {
         let Self { header, members, service, complete, errors } = self;
         let errors = errors.into_tokens();
         let deprecated = header.attrs.iter().find(|attribute| attribute.path().is_ident("deprecated"));
-        let client = client::client(&service, &header.vis, deprecated);
+        let client = client::definition(&service, &header.vis, deprecated);
+        let signatures = descriptor::signatures(&service);
+        let methods = client::methods(&service, &emit::bind(&service, &header.generics));
         let client_impl = complete.then(|| client::contract_impl(&service));
+        let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
         let contract = emit::contract(header, &members, &service);
-        quote!(#errors #contract #client #client_impl)
+        quote! {
+            #errors
+            #contract
+            #client
+            #(#cfgs)*
+            #quiet
+            const _: () = {
+                #signatures
+                #methods
+                #client_impl
+            };
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{also, handler_impl};
 use crate::attributes::doc;
 use crate::bind;
 use crate::client;
-use crate::descriptor::Service;
+use crate::descriptor::{self, Service};
 use crate::errors::Errors;
 use crate::items::{Function, Member};
 use crate::method::{self, Method, MethodOptions};
@@ -38,27 +38,41 @@ pub(super) fn expand(
         explain_empty(header, &mut errors);
     }
     method::check_distinct(&methods, &mut errors);
+    // An endpoint is `pub` because it can be called, and not because the type is; and it is `async`
+    // because its caller waits, whether or not it does.
     let block = block(header, &members);
+    let block = quote!(#[allow(unreachable_pub, clippy::unused_async)] #block);
     let glue = name.map(|ident| {
         let service = service(&options, header, ident, methods);
         let mut statements = also(&options.also);
         // Who only subscribes has no service and needs no client.
         let only_subscribes = service.methods.is_empty() && !subscribers.is_empty();
-        let client = (!only_subscribes).then(|| {
+        let parts = (!only_subscribes).then(|| {
             statements.extend(bind::statements(&service, &quote!(Self)));
-            client::client(&service, &Visibility::Public(parse_quote!(pub)), None)
+            let client = client::definition(&service, &Visibility::Public(parse_quote!(pub)), None);
+            let signatures = descriptor::signatures(&service);
+            let methods = client::methods(&service, &TokenStream::new());
+            (client, quote!(#signatures #methods))
         });
-        let handler = handler_impl(&options.krate, &header.generics, &header.self_ty, &statements);
-        let cfgs = &service.cfgs;
+        let handler = handler_impl(&options.krate, header, &statements);
+        let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
         let mentions = subscribers.iter().map(|subscriber| subscriber.mention(&header.self_ty));
         let mentions = (!subscribers.is_empty()).then(|| {
             quote! {
-                #(#cfgs)*
-                #[allow(deprecated)]
                 const _: fn() = || { #(#mentions)* };
             }
         });
-        quote!(#client #(#cfgs)* #handler #mentions)
+        let (client, methods) = parts.unzip();
+        quote! {
+            #client
+            #(#cfgs)*
+            #quiet
+            const _: () = {
+                #methods
+                #handler
+                #mentions
+            };
+        }
     });
     let errors = errors.into_tokens();
     quote!(#errors #block #glue)

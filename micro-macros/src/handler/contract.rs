@@ -26,7 +26,7 @@ pub(super) fn expand(
     let block = block(header, members);
     let Some((contract, _)) = &header.trait_ else { return block };
     let (first, others) = (bind(contract), also(&options.also));
-    let handler = handler_impl(&options.krate, &header.generics, &header.self_ty, &quote!(#first #others));
+    let handler = handler_impl(&options.krate, header, &quote!(#first #others));
     let errors = errors.into_tokens();
     quote!(#errors #block #handler)
 }
@@ -34,7 +34,7 @@ pub(super) fn expand(
 /// Adds a contract to the table. Where the path is no contract, the error stands at the path.
 pub(super) fn bind(contract: &Path) -> TokenStream {
     let place = contract.segments.last().map_or_else(|| contract.span(), |last| last.ident.span());
-    let bind = quote_spanned!(place=> __micro_bind);
+    let bind = quote_spanned!(place=> __micro_service);
     quote! {
         <Self as #contract>::#bind(::std::sync::Arc::clone(&__micro_self), __micro_binder);
     }

@@ -6,19 +6,28 @@ mod subscribe;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Generics, Item, Path, Type};
+use syn::{Item, ItemImpl, Path};
 
+use crate::attributes::Attributes;
 use crate::errors::Errors;
 use crate::items;
 
 /// The impl block, and what makes its type a handler.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let Some((header, members)) = items::read_impl(&item, &mut errors) else {
+    let Some((mut header, members)) = items::read_impl(&item, &mut errors) else {
         explain_item(&item, &mut errors);
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
+    let attributes = Attributes::split(std::mem::take(&mut header.attrs), &mut errors);
+    for tokens in attributes.stray() {
+        errors.add(
+            tokens,
+            "this attribute is for methods\noptions of the block stand in `#[micro::handler(…)]`",
+        );
+    }
+    header.attrs = attributes.kept;
     if header.trait_.is_some() {
         contract::expand(options, &header, &members, errors)
     } else {
@@ -27,12 +36,15 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// `impl Handler`, from statements that use `__micro_self` and `__micro_binder`.
-fn handler_impl(krate: &Path, generics: &Generics, ty: &Type, statements: &TokenStream) -> TokenStream {
-    let (parameters, _, where_clause) = generics.split_for_impl();
+fn handler_impl(krate: &Path, header: &ItemImpl, statements: &TokenStream) -> TokenStream {
+    let (parameters, _, where_clause) = header.generics.split_for_impl();
+    let ty = &header.self_ty;
+    let cfgs = header.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     quote! {
+        #(#cfgs)*
         #[allow(deprecated, non_local_definitions, clippy::all, clippy::pedantic, clippy::nursery)]
         #[automatically_derived]
-        impl #parameters #krate::__private::Handler for #ty #where_clause {
+        impl #parameters #krate::__private::OneHandlerPerTypeWithOtherContractsInAlso for #ty #where_clause {
             fn bind(
                 self: ::std::sync::Arc<Self>,
                 __micro_binder: &mut #krate::__private::Binder,

@@ -1,6 +1,6 @@
 //! The description of a message: its name, its documentation and its fields, as serde writes them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::{Data, DataEnum, DeriveInput, Field, Fields, Path, Type};
@@ -12,6 +12,7 @@ use crate::attributes::doc;
 /// The value of `SHAPE`.
 pub(super) fn shape(input: &DeriveInput, name: Option<&str>, krate: &Path) -> TokenStream {
     let serde = Serde::read(&input.attrs);
+    let place = Place { krate, ident: &input.ident, generic: !input.generics.params.is_empty() };
     let doc = doc(&input.attrs);
     let name = name.map_or_else(|| input.ident.unraw().to_string(), ToOwned::to_owned);
     let describe =
@@ -23,12 +24,12 @@ pub(super) fn shape(input: &DeriveInput, name: Option<&str>, krate: &Path) -> To
         Data::Struct(data) => match (inner(&data.fields, &serde), &data.fields) {
             (Some(inner), _) => field_shape(inner, krate),
             (None, fields) => {
-                let fields = fields_of(fields, serde.rename_all, krate);
+                let fields = fields_of(fields, serde.rename_all, place);
                 describe(quote!(#krate::__private::ShapeKind::Struct(#fields)))
             }
         },
         Data::Enum(data) => {
-            let variants = variants(data, &serde, krate);
+            let variants = variants(data, &serde, place);
             describe(quote!(#krate::__private::ShapeKind::Enum(#variants)))
         }
         // Reported as an error where the options are read.
@@ -46,12 +47,28 @@ fn inner<'a>(fields: &'a Fields, serde: &Serde) -> Option<&'a Field> {
     serde.transparent.then(|| present.next()).flatten()
 }
 
-fn fields_of(fields: &Fields, rule: Rule, krate: &Path) -> TokenStream {
-    let fields = fields.iter().enumerate().filter_map(|(index, field)| {
+/// Where the fields of a type are described.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    krate: &'a Path,
+    ident: &'a Ident,
+    /// Whether the type has parameters, which constants of its own cannot name.
+    generic: bool,
+}
+
+/// A slice of the fields as serde writes them.
+fn fields_of(fields: &Fields, rule: Rule, place: Place<'_>) -> TokenStream {
+    let krate = place.krate;
+    let mut parts = vec![Vec::new()];
+    for (index, field) in fields.iter().enumerate() {
         let serde = Serde::read(&field.attrs);
-        // What is flattened has no name of its own, and its fields are not known here.
-        if serde.skipped() || serde.flatten {
-            return None;
+        if serde.skipped() {
+            continue;
+        }
+        if serde.flatten {
+            parts.push(vec![field_shape(field, krate)]);
+            parts.push(Vec::new());
+            continue;
         }
         let name = match &field.ident {
             Some(ident) => serde.rename.unwrap_or_else(|| rule.field(&ident.unraw().to_string())),
@@ -59,12 +76,52 @@ fn fields_of(fields: &Fields, rule: Rule, krate: &Path) -> TokenStream {
         };
         let doc = doc(&field.attrs);
         let shape = field_shape(field, krate);
-        Some(quote!(#krate::__private::Field { name: #name, doc: #doc, shape: || #shape }))
-    });
-    quote!(&[#(#fields),*])
+        if let Some(part) = parts.last_mut() {
+            part.push(quote!(#krate::__private::Field { name: #name, doc: #doc, shape: || #shape }));
+        }
+    }
+    join(&parts, place)
 }
 
-fn variants(data: &DataEnum, container: &Serde, krate: &Path) -> TokenStream {
+/// The parts as one slice: every second one is a flattened field, of which the shape is given.
+fn join(parts: &[Vec<TokenStream>], Place { krate, ident, generic }: Place<'_>) -> TokenStream {
+    if parts.len() == 1 || generic {
+        // The fields of what is flattened are then left out.
+        let known = parts.iter().step_by(2).flatten();
+        return quote!(&[#(#known),*]);
+    }
+    let parts = parts.iter().enumerate().map(|(index, part)| {
+        if index % 2 == 0 {
+            quote!(&[#(#part),*])
+        } else {
+            quote!(#krate::__private::probe::flattened(#(#part)*))
+        }
+    });
+    // A constant inside the impl does not know `Self`.
+    let parts = parts.map(|part| without_self(part, ident));
+    quote! {{
+        const PARTS: &[&[#krate::__private::Field]] = &[#(#parts),*];
+        const COUNT: #krate::__private::probe::Count = #krate::__private::probe::count(PARTS);
+        const ALL: [#krate::__private::Field; COUNT] = #krate::__private::probe::join(PARTS);
+        &ALL
+    }}
+}
+
+fn without_self(tokens: TokenStream, ident: &Ident) -> TokenStream {
+    let replace = |token| match token {
+        TokenTree::Ident(word) if word == "Self" => TokenTree::Ident(ident.clone()),
+        TokenTree::Group(group) => {
+            let mut replaced = Group::new(group.delimiter(), without_self(group.stream(), ident));
+            replaced.set_span(group.span());
+            TokenTree::Group(replaced)
+        }
+        other => other,
+    };
+    tokens.into_iter().map(replace).collect()
+}
+
+fn variants(data: &DataEnum, container: &Serde, place: Place<'_>) -> TokenStream {
+    let krate = place.krate;
     let variants = data.variants.iter().filter_map(|variant| {
         let serde = Serde::read(&variant.attrs);
         if serde.skipped() {
@@ -75,7 +132,7 @@ fn variants(data: &DataEnum, container: &Serde, krate: &Path) -> TokenStream {
         let written = variant.ident.unraw().to_string();
         let name = serde.rename.clone().unwrap_or_else(|| container.rename_all.variant(&written));
         let doc = doc(&variant.attrs);
-        let fields = if serde.custom { quote!(&[]) } else { fields_of(&variant.fields, rule, krate) };
+        let fields = if serde.custom { quote!(&[]) } else { fields_of(&variant.fields, rule, place) };
         Some(quote!(#krate::__private::Variant { name: #name, doc: #doc, fields: #fields }))
     });
     quote!(&[#(#variants),*])

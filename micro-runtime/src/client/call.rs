@@ -39,7 +39,7 @@ pub(super) struct Options {
     wrong: Option<Error>,
 }
 
-impl<A: Body, B: Body> Call<A, B> {
+impl<A, B> Call<A, B> {
     pub(super) fn new(
         channel: Channel,
         context: Context,
@@ -48,7 +48,9 @@ impl<A: Body, B: Body> Call<A, B> {
     ) -> Self {
         Self { channel, context, method, request, options: Options::default(), answer: PhantomData }
     }
+}
 
+impl<A: Body, B: Body> Call<A, B> {
     /// How long the call may take. The deadline of the context holds as well, if it is earlier.
     /// For an answer that is a stream it is the time until the end of the stream.
     pub fn timeout(mut self, timeout: Duration) -> Self {

@@ -21,8 +21,9 @@ impl Channel {
     }
 }
 
-/// Prepares a call. Generated clients call it.
-pub fn call<A: Body, B: Body>(
+/// Prepares a call. Generated clients call it. It asks nothing of the types, so that a wrong one is
+/// reported only where the contract names it.
+pub fn call<A, B>(
     channel: &Channel,
     context: &Context,
     method: &'static MethodDescriptor,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
@@ -16,7 +17,7 @@ use crate::stream::Streaming;
 /// spelling of a type, decides the shape of a method.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel as a message",
-    label = "this type is not a message",
+    label = "neither a message nor a stream of messages",
     note = "derive it where the type is defined: `#[derive(micro::Message, serde::Serialize, serde::Deserialize)]`",
     note = "a type from another crate can travel inside a message of yours, as a field"
 )]
@@ -56,10 +57,22 @@ pub enum Inbound {
     Many(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
 }
 
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::One(_)) { "One" } else { "Many" })
+    }
+}
+
 /// An encoded body to be sent.
 pub enum Outbound {
     One(Bytes),
     Many(Pin<Box<dyn Encode>>),
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::One(_)) { "One" } else { "Many" })
+    }
 }
 
 impl Outbound {

@@ -15,6 +15,21 @@ pub trait Handler: Send + Sync + 'static {
     fn bind(self: Arc<Self>, binder: &mut Binder);
 }
 
+/// What `#[micro::handler]` implements, once for each type. Twice is a compile error that has no text
+/// but this name, and so the name says what to do.
+#[doc(hidden)]
+pub trait OneHandlerPerTypeWithOtherContractsInAlso: Send + Sync + 'static {
+    fn bind(self: Arc<Self>, binder: &mut Binder);
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: OneHandlerPerTypeWithOtherContractsInAlso> Handler for T {
+    fn bind(self: Arc<Self>, binder: &mut Binder) {
+        OneHandlerPerTypeWithOtherContractsInAlso::bind(self, binder);
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl<T: Handler> Handler for Arc<T> {
     fn bind(self: Arc<Self>, binder: &mut Binder) {
         T::bind(Self::clone(&self), binder);

@@ -2,7 +2,7 @@
 //!
 //! A contract becomes a static [`ServiceDescriptor`] and one [`MethodDescriptor`] per method; a
 //! handler becomes a list of endpoints, each a descriptor and a function on encoded bodies; a
-//! server looks them up by path in [`Routes`]. A path is a string and never a closed enum: an
+//! server looks them up by path. A path is a string and never a closed enum: an
 //! unknown method is answered with `unimplemented`, so versions can differ.
 
 mod body;
@@ -17,11 +17,18 @@ mod signature;
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Outbound};
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
+#[doc(hidden)]
+pub use handler::OneHandlerPerTypeWithOtherContractsInAlso;
 pub use handler::{Binder, Handler};
+#[doc(hidden)]
+pub use outcome::Failure;
 pub use outcome::Outcome;
 pub(crate) use routes::Routes;
 pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;
 pub use serve::{Serve, pushing, returning};
 #[doc(hidden)]
-pub use signature::{ContextArgument, Ended, RequestArgument, Returned, SenderArgument};
+pub use signature::{
+    ContextArgument, Ended, Pushing, Returning, SenderArgument, Signature, answer, describe_pushing,
+    describe_returning, pass_on, serve_pushing, serve_returning,
+};

@@ -26,10 +26,6 @@ impl Routes {
         Ok(Self { endpoints, services: binder.services })
     }
 
-    pub(crate) fn services(&self) -> &[&'static ServiceDescriptor] {
-        &self.services
-    }
-
     /// The endpoint on this path, or `unimplemented` in words that help.
     pub(crate) fn find(&self, path: &str) -> Result<&Endpoint> {
         self.endpoints.get(path).ok_or_else(|| self.unknown(path))

@@ -29,15 +29,6 @@ pub struct Request {
     pub(crate) interceptors: Arc<Interceptors>,
 }
 
-impl std::fmt::Debug for Inbound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::One(_) => "One",
-            Self::Many(_) => "Many",
-        })
-    }
-}
-
 /// Serves with a method that returns its answer.
 pub fn returning<A, R, F, Fut>(method: F) -> impl Serve + 'static
 where

@@ -81,7 +81,7 @@ impl fmt::Debug for ShapeKind {
 pub mod probe {
     use std::marker::PhantomData;
 
-    use super::{Shape, ShapeKind};
+    use super::{Field, Shape, ShapeKind};
     use crate::message::Message;
 
     /// The shape of something that does not describe itself.
@@ -92,6 +92,46 @@ pub mod probe {
 
     impl<T: Message> Probe<T> {
         pub const SHAPE: &'static Shape = T::SHAPE;
+    }
+
+    /// The fields that a flattened value of this shape adds; none where they are not known before
+    /// there is a value.
+    pub const fn flattened(shape: &'static Shape) -> &'static [Field] {
+        match shape.kind {
+            ShapeKind::Struct(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// `usize`, whatever a module calls by that name.
+    pub type Count = usize;
+
+    /// How many fields there are in all parts.
+    pub const fn count(parts: &[&[Field]]) -> Count {
+        let (mut count, mut part) = (0, 0);
+        while part < parts.len() {
+            count += parts[part].len();
+            part += 1;
+        }
+        count
+    }
+
+    /// The fields of all parts, of which there are `N`.
+    pub const fn join<const N: usize>(parts: &[&[Field]]) -> [Field; N] {
+        const NONE: Field = Field { name: "", doc: "", shape: || OPAQUE };
+        let mut all = [NONE; N];
+        let (mut next, mut part) = (0, 0);
+        while part < parts.len() {
+            let mut field = 0;
+            while field < parts[part].len() {
+                let Field { name, doc, shape } = parts[part][field];
+                all[next] = Field { name, doc, shape };
+                next += 1;
+                field += 1;
+            }
+            part += 1;
+        }
+        all
     }
 
     pub trait Undescribed {

@@ -43,8 +43,10 @@ pub fn by_name(name: &str, address: Option<&str>) -> Result<Arc<dyn Registry>> {
 pub fn from_environment(environment: &Environment) -> Result<Arc<dyn Registry>> {
     let name = environment.get("MICRO_REGISTRY")?;
     let address = environment.get("MICRO_REGISTRY_ADDRESS")?;
-    let (name, source) = name.as_deref().map_or((DEFAULT, "default"), |name| (name, "environment"));
-    tracing::debug!(setting = "MICRO_REGISTRY", source, value = name, "chosen");
+    if let Some(value) = &name {
+        tracing::info!(variable = "MICRO_REGISTRY", value, "chosen by the environment");
+    }
+    let name = name.as_deref().unwrap_or(DEFAULT);
     by_name(name, address.as_deref()).map_err(|error| error.context("MICRO_REGISTRY"))
 }
 

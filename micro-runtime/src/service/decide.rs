@@ -29,11 +29,10 @@ impl Decided {
     pub(super) fn new(options: Options, environment: &Environment) -> Result<Self> {
         let text = |option: Option<String>, variable, default: &str| {
             Ok::<_, Error>(match option {
-                Some(value) => noted(variable, "code", value),
-                None => match environment.get(variable)? {
-                    Some(value) => noted(variable, "environment", value),
-                    None => default.to_owned(),
-                },
+                Some(value) => value,
+                None => environment
+                    .get(variable)?
+                    .map_or_else(|| default.to_owned(), |value| noted(variable, value)),
             })
         };
         let duration = |option: Option<Duration>, variable, default| {
@@ -81,8 +80,10 @@ impl Decided {
     }
 }
 
-fn noted(variable: &str, source: &str, value: String) -> String {
-    tracing::debug!(setting = variable, source, value, "chosen");
+/// What code says is in the code, and the defaults are in the manual; what the environment says is
+/// worth a line.
+fn noted(variable: &str, value: String) -> String {
+    tracing::info!(variable, value, "chosen by the environment");
     value
 }
 

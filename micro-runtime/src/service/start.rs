@@ -26,6 +26,9 @@ pub(super) async fn start(service: Service) -> Result<Running> {
     let routes = Routes::new(binder)?;
     let endpoints = routes.methods().map(EndpointRecord::from).collect();
 
+    // Known to be wrong before any of the user's code runs, and not only when it is registered.
+    registration(&name, &decided, decided.address.clone(), Vec::new()).check()?;
+
     hooks.before_start.run().await?;
     let listener = transport.listen(&decided.address).await?;
     let advertised = decided.advertised(transport.advertised(&listener.address())?);

@@ -1,4 +1,5 @@
 //! Types that are no messages: each is reported once, where the contract names it.
+#![allow(unused)]
 
 use micro::{Context, Result, Sender, Streaming};
 

@@ -1,3 +1,6 @@
+//! Serde's derives are missing.
+#![allow(unused)]
+
 use micro::{Context, Result};
 
 #[derive(micro::Message)]

@@ -1,3 +1,6 @@
+//! The types are not those of a method.
+#![allow(unused)]
+
 use micro::{Context, Result, Sender};
 
 struct Oops;
@@ -9,6 +12,7 @@ trait Greeter {
     async fn not_a_sender(&self, ctx: &Context, request: u32, out: &mut u32) -> Result<()>;
     async fn two_answers(&self, ctx: &Context, request: u32, out: &mut Sender<u32>) -> Result<u32>;
     async fn not_an_error(&self, ctx: &Context, request: u32) -> std::result::Result<u32, Oops>;
+    async fn not_a_message(&self, ctx: &Context, request: Oops) -> Result<Oops>;
 }
 
 fn main() {}

@@ -1,5 +1,7 @@
 //! All shapes of methods, in a contract and without one, served by one type each.
 
+#![deny(warnings)]
+
 use micro::{Context, Result, Sender, Streaming};
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +47,12 @@ impl Greeter for Polite {
         }
         Ok(sum)
     }
-    async fn chat(&self, ctx: &Context, mut lines: Streaming<String>, out: &mut Sender<String>) -> Result<()> {
+    async fn chat(
+        &self,
+        ctx: &Context,
+        mut lines: Streaming<String>,
+        out: &mut Sender<String>,
+    ) -> Result<()> {
         while let Some(name) = lines.next().await? {
             out.send(self.hello(ctx, Request { name }).await?.text).await?;
         }
@@ -76,6 +83,7 @@ impl Say {
         out.send(upto).await
     }
     #[micro(skip)]
+    #[allow(dead_code)]
     pub async fn unrelated(self) {}
     #[subscribe(topic = "greeted", group = "audit")]
     async fn on_greeted(&self, _ctx: &Context, _event: Reply) -> Result<()> {
@@ -89,24 +97,24 @@ async fn generic(greeter: &impl Greeter, ctx: &Context) -> Result<u64> {
 
 fn handles(_: impl micro::endpoint::Handler) {}
 
-async fn calls(ctx: &Context) -> Result<()> {
-    let client = GreeterClient::new(&micro::Client::default());
-    let _: Reply = client.hello(ctx, Request { name: "Ada".into() }).await?;
-    let mut counts: Streaming<u32> = client.count(ctx, 3).await?;
+#[allow(dead_code)]
+async fn calls(client: &micro::Client, ctx: &Context) -> Result<()> {
+    let greeter = GreeterClient::new(client);
+    let _: Reply = greeter.hello(ctx, Request { name: "Ada".into() }).await?;
+    let mut counts: Streaming<u32> = greeter.count(ctx, 3).await?;
     counts.next().await?;
-    let _: u64 = client.sum(ctx, Streaming::from_iter([1])).await?;
-    let _: Streaming<String> = client.chat(ctx, Streaming::empty()).await?;
-    let _: Streaming<Reply> = client.list(ctx, ()).await?;
-    generic(&client, ctx).await?;
+    let _: u64 = greeter.sum(ctx, Streaming::from_iter([1])).await?;
+    let _: Streaming<String> = greeter.chat(ctx, Streaming::empty()).await?;
+    let _: Streaming<Reply> = greeter.list(ctx, ()).await?;
+    generic(&greeter, ctx).await?;
     generic(&Polite, ctx).await?;
-    let say = SayClient::with_name(&micro::Client::default(), "other");
+    let say = SayClient::with_name(client, "other");
     let _: Reply = say.hello(ctx, Request { name: "Ada".into() }).await?;
     let _: Streaming<u32> = say.clone().count(ctx, 1).await?;
     Ok(())
 }
 
-fn main() {
-    let _ = calls(&Context::new());
+pub(crate) fn main() {
     handles(Polite);
     handles(Say::new());
     let methods = GreeterClient::DESCRIPTOR.methods;

@@ -61,6 +61,8 @@ fn take(event: ServiceEvent, nodes: &Nodes, round: u64) {
             Some(announcement) => nodes.resolved(&service.fullname.to_lowercase(), announcement, round),
             None => tracing::debug!(name = service.fullname, "ignored an mDNS record that is no node's"),
         },
+        // The daemon says where it browses in words only: `… on 2 interfaces [lo (1), eth0 (2)]`.
+        ServiceEvent::SearchStarted(where_to) => nodes.began(!where_to.ends_with("[]")),
         ServiceEvent::ServiceRemoved(_, full_name) => nodes.removed(&full_name.to_lowercase()),
         _ => {}
     }

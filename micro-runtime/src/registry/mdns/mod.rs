@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::nodes::Nodes;
 use self::session::Session;
 use super::{Registration, Registry, ServiceRecord, Watch};
 use crate::error::Result;
@@ -80,6 +81,15 @@ impl Mdns {
         })
     }
 
+    /// Browses, and forgets a session that cannot: the next use tries with another one.
+    async fn browsed<'a>(&self, session: &'a Arc<Session>, what: &str) -> Result<&'a Nodes> {
+        let browsed = session.browsed(what).await;
+        if browsed.is_err() {
+            self.opened(|opened| opened.take_if(|opened| Arc::ptr_eq(opened, session)));
+        }
+        browsed
+    }
+
     fn opened<T>(&self, change: impl FnOnce(&mut Option<Arc<Session>>) -> T) -> T {
         change(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -105,14 +115,13 @@ impl Registry for Mdns {
     }
 
     async fn watch(&self, service: &str) -> Result<Watch> {
-        network::check(&format!("look for `{service}`"))?;
-        Ok(self.session()?.browsed()?.table().watch(service))
+        let session = self.session()?;
+        Ok(self.browsed(&session, &format!("look for `{service}`")).await?.table().watch(service))
     }
 
     async fn services(&self) -> Result<Vec<ServiceRecord>> {
-        network::check("look for services")?;
         let session = self.session()?;
-        let table = session.browsed()?.table();
+        let table = self.browsed(&session, "look for services").await?.table();
         table.complete().await;
         Ok(table.services())
     }

@@ -1,5 +1,6 @@
 //! What this machine's network lets mDNS do.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::error::{Error, Result};
@@ -32,22 +33,17 @@ pub(super) fn published(node: &Node) -> Result<(Option<IpAddr>, u16)> {
     }
 }
 
-/// Whether there is an interface at all.
-pub(super) fn check(what: &str) -> Result<()> {
-    if interfaces().is_empty() { Err(unavailable(what)) } else { Ok(()) }
-}
-
 /// The error where mDNS reaches nobody, with the ways out.
 #[cold]
 pub(super) fn unavailable(what: &str) -> Error {
-    let names: Vec<_> = interfaces().into_iter().map(|interface| interface.name).collect();
+    let names: BTreeSet<_> = interfaces().into_iter().map(|interface| interface.name).collect();
     let reason = if names.is_empty() {
         "no network interface is up".to_owned()
     } else {
         format!(
             "multicast on UDP port 5353 works on none of the interfaces ({}); a container network, a \
              firewall, or another program that keeps the port to itself may be the reason",
-            names.join(", ")
+            names.into_iter().collect::<Vec<_>>().join(", ")
         )
     };
     Error::unavailable(format!(

@@ -2,6 +2,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::txt::Announcement;
 use crate::registry::Registration;
 use crate::registry::table::Table;
@@ -17,6 +19,8 @@ const MOURNING: Duration = Duration::from_secs(5);
 pub(super) struct Nodes {
     instances: Mutex<HashMap<String, Instance>>,
     table: Table,
+    /// Whether there is an interface to browse on, once that is known.
+    hearing: watch::Sender<Option<bool>>,
 }
 
 #[derive(Debug)]
@@ -32,7 +36,19 @@ struct Instance {
 
 impl Nodes {
     pub(super) fn new() -> Self {
-        Self { instances: Mutex::default(), table: Table::new(false) }
+        Self { instances: Mutex::default(), table: Table::new(false), hearing: watch::Sender::new(None) }
+    }
+
+    /// Browsing has begun, on any interface or on none.
+    pub(super) fn began(&self, hearing: bool) {
+        self.hearing.send_replace(Some(hearing));
+    }
+
+    /// Waits until browsing has begun, and says whether on any interface.
+    pub(super) async fn is_hearing(&self) -> bool {
+        // It can only fail when the sender is gone, and `self` holds it.
+        let hearing = self.hearing.subscribe().wait_for(Option::is_some).await.map(|hearing| *hearing);
+        hearing.ok().flatten().unwrap_or_default()
     }
 
     pub(super) fn table(&self) -> &Table {

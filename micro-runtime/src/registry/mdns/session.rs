@@ -127,18 +127,20 @@ impl Session {
         Ok(())
     }
 
-    /// Begins to browse, unless that was done.
-    pub(super) fn browsed(&self) -> Result<&Nodes> {
+    /// Begins to browse, unless that was done. A session that fails here is of no more use.
+    pub(super) async fn browsed(&self, what: &str) -> Result<&Nodes> {
         let mut started = Ok(());
         self.browsing.get_or_init(|| {
             started = browse::start(self.daemon.clone(), self.nodes.clone(), self.closing.clone());
         });
         started.map_err(|error| {
-            // The next use makes another session.
-            let _ = self.daemon.shutdown();
             Error::resource_exhausted("cannot start the thread that follows mDNS").with_source(error)
         })?;
-        Ok(&self.nodes)
+        match timeout(ANSWER, self.nodes.is_hearing()).await {
+            Ok(true) => Ok(&self.nodes),
+            Ok(false) => Err(network::unavailable(what)),
+            Err(_) => Err(silent()),
+        }
     }
 
     /// Asks whether the node is still there, and removes it where nobody answers.

@@ -1,3 +1,6 @@
+//! A type has the attribute once.
+#![allow(unused)]
+
 use micro::{Context, Result};
 
 #[micro::service]

@@ -1,3 +1,6 @@
+//! The trait is no contract.
+#![allow(unused)]
+
 #[derive(Debug)]
 struct Polite;
 

@@ -1,0 +1,18 @@
+//! The manual: how to do things, and what holds. The reference is with the items themselves.
+//!
+//! Begin with [`start`].
+
+#[doc = include_str!("../docs/manual/start.md")]
+pub mod start {}
+
+#[doc = include_str!("../docs/manual/services.md")]
+pub mod services {}
+
+#[doc = include_str!("../docs/manual/streams.md")]
+pub mod streams {}
+
+#[doc = include_str!("../docs/manual/errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("../docs/manual/discovery.md")]
+pub mod discovery {}

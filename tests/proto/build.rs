@@ -1,0 +1,20 @@
+//! Generates everything in `proto/`.
+
+fn main() -> micro_build::Result<()> {
+    micro_build::configure()
+        .descriptor_set("descriptors.bin")
+        .bytes(&["conformance.v1.Shared.bytes"])
+        .btree_map(&["conformance.v1.Maps"])
+        .type_attribute("single.v1", "#[derive(PartialOrd)]")
+        .compile(
+            &[
+                "proto/conformance/everything.proto",
+                "proto/conformance/legacy.proto",
+                "proto/contract.proto",
+                "proto/shop/shop.proto",
+                "proto/single.proto",
+                "proto/unnamed.proto",
+            ],
+            &["proto"],
+        )
+}

@@ -1,0 +1,12 @@
+//! Generated code in a crate that takes no warnings.
+#![deny(missing_docs, warnings, clippy::all, clippy::pedantic, clippy::nursery)]
+
+/// All packages, each in its module.
+pub mod all {
+    micro::include_protos!();
+}
+
+/// One package alone.
+pub mod single {
+    micro::include_proto!("single.v1");
+}

@@ -1,0 +1,8 @@
+//! What micro-build generates from the files in `proto/`, compiled for real.
+#![allow(clippy::unwrap_used, reason = "in a test it is how to fail")]
+
+mod canonical;
+mod deviations;
+mod messages;
+mod oracle;
+mod properties;

@@ -1,0 +1,41 @@
+//! What the macros accept, and what they say about what they do not: see `tests/ui/README.md`.
+
+/// Programs that compile without a warning, and whose `main` checks what they became.
+#[path = "ui/pass"]
+mod pass {
+    mod aliases;
+    mod attributes;
+    mod hygiene;
+    mod places;
+    mod shapes;
+
+    #[test]
+    fn aliases_of_the_types_in_a_signature_simply_work() {
+        aliases::main();
+    }
+
+    #[test]
+    fn attributes_and_bodies_of_methods_are_carried_through() {
+        attributes::main();
+    }
+
+    #[test]
+    fn names_that_a_module_shadows_do_no_harm() {
+        hygiene::main();
+    }
+
+    #[test]
+    fn contracts_and_handlers_stand_wherever_items_may() {
+        places::main();
+    }
+
+    #[test]
+    fn every_shape_has_its_descriptor_client_and_handler() {
+        shapes::main();
+    }
+}
+
+#[test]
+fn what_is_wrong_is_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
+}

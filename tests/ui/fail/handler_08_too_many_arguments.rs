@@ -1,0 +1,15 @@
+//! The methods take more than a request.
+#![allow(unused)]
+
+use micro::{Context, Result, Sender};
+
+struct Say;
+
+#[micro::handler]
+impl Say {
+    pub async fn hello(&self, ctx: &Context, request: u32, out: &mut Sender<u32>, more: u32, evenmore: u32) -> Result<()> {
+        loop {}
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A message owns what it says.
+#![allow(unused)]
+
+#[derive(micro::Message, serde::Serialize, serde::Deserialize)]
+struct Request<'a> {
+    name: &'a str,
+}
+
+fn main() {}

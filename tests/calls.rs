@@ -326,6 +326,80 @@ async fn an_interceptor_that_puts_in_another_type_is_told_so() {
 }
 
 #[tokio::test]
+async fn the_deadline_holds_for_interceptors_as_well() {
+    async fn hang(_call: Invocation, _next: Next) -> Result<Payload> {
+        std::future::pending().await
+    }
+    let memory = micro::registry::Memory::new();
+    let service = Service::new("probe").handle(Arc::<Handler>::default()).registry(memory.clone());
+    let _service = service.start().await.unwrap();
+    let probe = ProbeClient::new(&Client::builder().registry(memory).intercept(hang).build());
+    let error = probe.add(&Context::new(), (1, 2)).timeout(Duration::from_millis(30)).await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn interceptors_of_a_client_see_the_metadata_of_the_call() {
+    async fn look(call: Invocation, next: Next) -> Result<Payload> {
+        assert_eq!(call.context.outgoing().get("tenant"), Some("acme"));
+        next.run(call).await
+    }
+    let memory = micro::registry::Memory::new();
+    let service = Service::new("probe").handle(Arc::<Handler>::default()).registry(memory.clone());
+    let _service = service.start().await.unwrap();
+    let probe = ProbeClient::new(&Client::builder().registry(memory).intercept(look).build());
+    let seen = probe.describe(&Context::new(), ()).metadata("tenant", "acme").await.unwrap();
+    assert_eq!(seen, ["acme"]);
+}
+
+#[tokio::test]
+async fn names_that_belong_to_http_are_not_metadata() {
+    let (_, _service, probe) = start().await;
+    for name in ["content-type", "user-agent", "grpc-timeout"] {
+        let error = probe.describe(&Context::new(), ()).metadata(name, "x").await.unwrap_err();
+        assert!(error.message().contains("belongs to HTTP"), "{error}");
+    }
+}
+
+struct Nested(ProbeClient);
+
+#[micro::handler]
+impl Nested {
+    pub async fn answered(&self, ctx: &Context, code: String) -> Result<()> {
+        self.0.fail(ctx, code).await
+    }
+
+    pub async fn forwarded(&self, ctx: &Context, code: String) -> Result<()> {
+        self.0.fail(ctx, code).await.map_err(Error::forward)
+    }
+
+    pub async fn wrong(&self, ctx: &Context, _request: ()) -> Result<()> {
+        self.0.hang(ctx, ()).metadata("no name", "x").await
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_a_nested_call_is_told_without_its_words_unless_it_is_forwarded() {
+    let (_, _service, probe) = start().await;
+    let outer = Service::new("nested").handle(Nested(probe)).in_memory().await.unwrap();
+    let nested = NestedClient::new(&outer.client());
+    let ctx = Context::new();
+    let error = nested.answered(&ctx, "not_found".to_owned()).await.unwrap_err();
+    assert_eq!(
+        (error.code(), error.message()),
+        (Code::Internal, "a call to test.v1.Probe/Fail failed with not_found")
+    );
+    let error = nested.answered(&ctx, "unavailable".to_owned()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(!error.message().contains("as you wish"), "{error}");
+    let error = nested.forwarded(&ctx, "not_found".to_owned()).await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (Code::NotFound, "as you wish"));
+    assert_eq!(error.origin().as_deref(), Some("Nested/Forwarded"));
+    let error = nested.wrong(&ctx, ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Internal, "the caller of the outer method did nothing wrong: {error}");
+}
+
+#[tokio::test]
 async fn an_answer_over_the_clients_limit_is_refused_with_both_sizes() {
     let memory = micro::registry::Memory::new();
     let _service = Service::new("probe")

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use micro::registry::{Memory, Node, Registration, Registry as _};
 use micro::selector::Random;
-use micro::{Client, Code, Context, Environment, Result, Running, Service, Streaming};
+use micro::transport::{BoxIo, Listener, Tcp, Transport};
+use micro::{Client, Code, Context, Environment, Result, Running, Sender, Service, Streaming};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 struct Who(usize);
 
@@ -15,6 +19,17 @@ struct Who(usize);
 impl Who {
     pub async fn am_i(&self, _ctx: &Context, _request: ()) -> Result<usize> {
         Ok(self.0)
+    }
+
+    pub async fn tell(&self, _ctx: &Context, times: usize, out: &mut Sender<usize>) -> Result<()> {
+        for _ in 0..times {
+            out.send(self.0).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn left(&self, ctx: &Context, _request: ()) -> Result<u64> {
+        Ok(u64::try_from(ctx.remaining().unwrap_or_default().as_millis()).unwrap())
     }
 
     pub async fn listen(&self, _ctx: &Context, mut words: Streaming<String>) -> Result<usize> {
@@ -146,4 +161,117 @@ async fn a_host_that_does_not_answer_a_connection_is_left_for_another_node() {
     let client =
         Client::builder().registry(registry.clone()).connect_timeout(Duration::from_millis(100)).build();
     assert_eq!(calls(&WhoClient::new(&client), 20).await, HashMap::from([(1, 20)]));
+}
+
+/// TCP to hosts that are far away.
+#[derive(Clone, Debug)]
+struct Slow {
+    delay: Duration,
+    connects: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    fn new(millis: u64) -> Self {
+        Self { delay: Duration::from_millis(millis), connects: Arc::default() }
+    }
+
+    fn client(&self, address: &str) -> WhoClient {
+        WhoClient::new(&Client::builder().address(address).transport(self.clone()).build())
+    }
+}
+
+#[micro::transport::async_trait]
+impl Transport for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    async fn listen(&self, address: &str) -> Result<Box<dyn Listener>> {
+        Tcp.listen(address).await
+    }
+
+    async fn connect(&self, address: &str) -> Result<BoxIo> {
+        self.connects.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(self.delay).await;
+        Tcp.connect(address).await
+    }
+}
+
+#[tokio::test]
+async fn many_calls_wait_for_one_attempt_to_connect_and_share_its_failure() {
+    let node = node(&Memory::new(), 1).await;
+    let slow = Slow::new(20);
+    let client = slow.client(node.address());
+    let calls = (0..50).map(|_| client.am_i(&Context::new(), ()).into_future());
+    assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_ok));
+    assert_eq!(slow.connects.load(Ordering::Relaxed), 1);
+
+    let address = node.address().to_owned();
+    node.stop().await.unwrap();
+    let slow = Slow::new(20);
+    let client = slow.client(&address);
+    let calls = (0..50).map(|_| client.am_i(&Context::new(), ()).into_future());
+    assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_err));
+    assert_eq!(slow.connects.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_connection_is_made_also_when_the_call_that_wanted_it_gives_up() {
+    let node = node(&Memory::new(), 1).await;
+    let slow = Slow::new(100);
+    let client = slow.client(node.address());
+    let impatient = async || client.am_i(&Context::new(), ()).timeout(Duration::from_millis(30)).await;
+    assert_eq!(impatient().await.unwrap_err().code(), Code::DeadlineExceeded);
+    while impatient().await.is_err() {}
+    assert_eq!(slow.connects.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn the_server_is_told_the_time_that_is_left_after_connecting() {
+    let node = node(&Memory::new(), 1).await;
+    let client = Slow::new(200).client(node.address());
+    let left = client.left(&Context::new(), ()).timeout(Duration::from_secs(10)).await.unwrap();
+    assert!(left <= 9_801, "{left} ms");
+}
+
+/// A node that refuses the first stream of each connection (RFC 9113, section 8.7).
+async fn refusing() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut io, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+                let acknowledged = [0, 0, 0, 4, 1, 0, 0, 0, 0];
+                io.write_all(&[settings, acknowledged].concat()).await.unwrap();
+                let (mut read, mut all) = ([0; 1024], Vec::new());
+                // Until there is a HEADERS frame on stream 1.
+                while !all.windows(6).any(|frame: &[u8]| frame[0] == 1 && frame[2..] == [0, 0, 0, 1]) {
+                    match io.read(&mut read).await {
+                        Ok(1..) => all.extend_from_slice(&read),
+                        _ => return,
+                    }
+                }
+                let refused = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+                io.write_all(&refused).await.unwrap();
+                while matches!(io.read(&mut read).await, Ok(1..)) {}
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_call_that_was_refused_moves_to_another_node_and_so_does_one_with_a_stream_of_answers() {
+    let node = node(&Memory::new(), 7).await;
+    for _ in 0..10 {
+        // Whichever of the two is picked first.
+        let client = async || {
+            let nodes = Client::builder().address(refusing().await).address(node.address());
+            WhoClient::new(&nodes.selector(Random::new()).build())
+        };
+        assert_eq!(client().await.am_i(&Context::new(), ()).await.unwrap(), 7);
+        let told = client().await.tell(&Context::new(), 3).await.unwrap();
+        assert_eq!(told.collect().await.unwrap(), [7, 7, 7]);
+    }
 }

@@ -26,6 +26,7 @@ pub trait Numbers {
 
 #[derive(Default)]
 struct Calculator {
+    started: Notify,
     sent: Arc<AtomicU64>,
     dropped: Arc<Notify>,
 }
@@ -65,13 +66,17 @@ impl Numbers for Calculator {
         mut numbers: Streaming<u64>,
         out: &mut Sender<u64>,
     ) -> Result<()> {
+        let _guard = OnDrop(self.dropped.clone());
+        self.started.notify_one();
         while let Some(number) = numbers.next().await? {
             out.send(number * number).await?;
         }
         Ok(())
     }
 
-    async fn endless(&self, _ctx: &Context, size: usize, out: &mut Sender<String>) -> Result<()> {
+    async fn endless(&self, ctx: &Context, size: usize, out: &mut Sender<String>) -> Result<()> {
+        self.started.notify_one();
+        ctx.set_header("kind", "endless")?;
         let _guard = OnDrop(self.dropped.clone());
         let message = "x".repeat(size);
         loop {
@@ -316,4 +321,63 @@ async fn the_client_in_place_of_the_handler_streams_as_well() {
     let (calculator, _service, client) = start().await;
     assert_eq!(run(&*calculator).await, [1, 4, 9]);
     assert_eq!(run(&client).await, [1, 4, 9]);
+}
+
+#[tokio::test]
+async fn a_call_is_on_its_way_before_its_answers_are_read() {
+    let (calculator, _service, numbers) = start().await;
+    let ctx = Context::new();
+    let answers = numbers.endless(&ctx, 1).await.unwrap();
+    calculator.started.notified().await;
+    drop(answers);
+    calculator.dropped.notified().await;
+
+    let (mut questions, stream) = Streaming::channel();
+    let answers = numbers.squares(&ctx, stream).await.unwrap();
+    calculator.started.notified().await;
+    // More than the channel between the two holds.
+    for number in 0..100 {
+        questions.send(number).await.unwrap();
+    }
+    drop(questions);
+    assert_eq!(answers.collect().await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn the_headers_of_a_stream_can_be_read() {
+    let (_, _service, numbers) = start().await;
+    let ctx = Context::new();
+    let response = numbers.endless(&ctx, 1).response().await.unwrap();
+    assert_eq!(response.headers().get("kind"), Some("endless"));
+    let (_gate, stream) = Streaming::channel();
+    let mut answers = numbers.with_metadata(&ctx, stream).await.unwrap();
+    answers.next().await.unwrap();
+    assert_eq!(answers.headers().unwrap().get("head"), Some("first"));
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_drops_the_handler_also_while_the_request_could_go_on() {
+    let (calculator, _service, numbers) = start().await;
+    let (mut questions, stream) = Streaming::channel();
+    questions.send(2).await.unwrap();
+    let mut answers = numbers.squares(&Context::new(), stream).await.unwrap();
+    assert_eq!(answers.next().await.unwrap(), Some(4));
+    drop(answers);
+    calculator.dropped.notified().await;
+    questions.closed().await;
+}
+
+#[tokio::test]
+async fn a_request_stream_that_panics_fails_its_own_call_and_no_other() {
+    let (calculator, _service, numbers) = start().await;
+    let ctx = Context::new();
+    let (mut questions, stream) = Streaming::channel();
+    let answers = numbers.squares(&ctx, stream).await.unwrap();
+    calculator.started.notified().await;
+    let broken = Streaming::from_stream(futures_util::stream::poll_fn(|_| panic!("a bug of the caller")));
+    let error = numbers.sum(&ctx, broken).await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (Code::Internal, "the request stream panicked"));
+    questions.send(3).await.unwrap();
+    drop(questions);
+    assert_eq!(answers.collect().await.unwrap(), [9]);
 }

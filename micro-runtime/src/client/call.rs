@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,7 +11,7 @@ use super::Channel;
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
-use crate::metadata::Metadata;
+use crate::metadata::{Around, Metadata};
 
 /// A call that is about to be made: options are chained, and `.await` makes it.
 ///
@@ -75,10 +75,12 @@ impl<A: Body, B: Body> Call<A, B> {
 
     /// Makes the call, as `.await` does, and returns the metadata of the answer as well.
     pub async fn response(mut self) -> Result<Response<B>> {
-        match self.options.wrong.take() {
+        let method = self.method;
+        let answered = match self.options.wrong.take() {
             Some(wrong) => Err(wrong),
             None => self.run().await,
-        }
+        };
+        answered.map_err(|error| error.of_call(method.service, method.name))
     }
 
     /// Makes the call, as `.await` does, without the box around the future.
@@ -110,8 +112,7 @@ impl<A, B> fmt::Debug for Call<A, B> {
 #[derive(Debug)]
 pub struct Response<B> {
     pub(super) answer: B,
-    pub(super) headers: Metadata,
-    pub(super) trailers: Arc<OnceLock<Metadata>>,
+    pub(super) around: Arc<Around>,
 }
 
 impl<B> Response<B> {
@@ -125,15 +126,17 @@ impl<B> Response<B> {
         &self.answer
     }
 
-    /// The metadata that came before the answer.
+    /// The metadata that came before the answer. Where there is a stream in both directions, ask
+    /// [`Streaming::headers`](crate::Streaming::headers) after the first message.
     pub fn headers(&self) -> &Metadata {
-        &self.headers
+        self.around.headers.get().unwrap_or(&NONE)
     }
 
     /// The metadata that came after the answer. Where the answer is a stream, ask
     /// [`Streaming::trailers`](crate::Streaming::trailers) at its end.
     pub fn trailers(&self) -> &Metadata {
-        static NONE: Metadata = Metadata::new();
-        self.trailers.get().unwrap_or(&NONE)
+        self.around.trailers.get().unwrap_or(&NONE)
     }
 }
+
+static NONE: Metadata = Metadata::new();

@@ -1,26 +1,35 @@
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use super::{Call, Client};
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::Result;
 use crate::message::Message;
+use crate::registry::View;
 use crate::stream::{Sender, Streaming};
 
 /// A client's way to one service. Generated clients hold one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Channel {
     pub(super) client: Client,
     pub(super) service: Arc<str>,
+    /// The view of the service, from the first call on. Holding it keeps it up to date.
+    pub(super) view: Arc<OnceLock<Arc<View>>>,
 }
 
 impl Channel {
     /// The way to the service that is registered under this name.
     pub fn new(client: &Client, service: impl Into<String>) -> Self {
-        Self { client: client.clone(), service: service.into().into() }
+        Self { client: client.clone(), service: service.into().into(), view: Arc::default() }
     }
 }
 
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("service", &self.service).finish_non_exhaustive()
+    }
+}
 /// Prepares a call. Generated clients call it. It asks nothing of the types, so that a wrong one is
 /// reported only where the contract names it.
 pub fn call<A, B>(

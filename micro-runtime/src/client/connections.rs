@@ -1,7 +1,9 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -23,102 +25,127 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// The connections of a client: one to each address, made when it is first needed and again after
 /// it broke.
-pub(super) struct Connections {
+pub(super) struct Connections(Arc<Inner>);
+
+struct Inner {
     transport: Arc<dyn Transport>,
     connect_timeout: Duration,
-    links: Mutex<HashMap<String, Arc<Link>>>,
+    links: Mutex<HashMap<String, Link>>,
 }
 
-#[derive(Default)]
-struct Link {
-    sender: Mutex<Option<SendRequest<WireBody>>>,
-    /// Held while connecting, so that many calls at once make one connection.
-    connecting: tokio::sync::Mutex<()>,
+enum Link {
+    Open(SendRequest<WireBody>),
+    /// All calls that need the connection wait for the same attempt. It goes on in a task of its
+    /// own, whatever becomes of them.
+    Connecting(Shared<BoxFuture<'static, Attempt>>),
 }
+
+/// How connecting ended, for all who waited.
+type Attempt = Result<SendRequest<WireBody>, Arc<Error>>;
 
 /// A connection to be used for one call.
 pub(super) struct Connection(SendRequest<WireBody>);
 
 impl Connections {
     pub(super) fn new(transport: Arc<dyn Transport>, connect_timeout: Duration) -> Self {
-        Self { transport, connect_timeout, links: Mutex::default() }
+        Self(Arc::new(Inner { transport, connect_timeout, links: Mutex::default() }))
     }
 
     /// A connection to this address. An error means that the node could not be reached.
     pub(super) async fn get(&self, address: &str) -> Result<Connection> {
-        let link = self.link(address);
-        if let Some(connection) = link.open() {
-            return Ok(connection);
-        }
-        let _connecting = link.connecting.lock().await;
-        if let Some(connection) = link.open() {
-            return Ok(connection);
-        }
-        let connected = timeout(self.connect_timeout, self.connect(address)).await;
-        let sender = connected.unwrap_or_else(|_| {
-            let limit = humantime::format_duration(self.connect_timeout);
-            Err(Error::unavailable(format!("cannot connect to {address} within {limit}")).never_processed())
-        })?;
-        *lock(&link.sender) = Some(sender.clone());
-        Ok(Connection(sender))
-    }
-
-    fn link(&self, address: &str) -> Arc<Link> {
-        let mut links = lock(&self.links);
-        if let Some(link) = links.get(address) {
-            return link.clone();
-        }
-        // A new node came: a good moment to forget the ones that are gone.
-        links.retain(|_, link| Arc::strong_count(link) > 1 || link.open().is_some());
-        links.entry(address.to_owned()).or_default().clone()
-    }
-
-    async fn connect(&self, address: &str) -> Result<SendRequest<WireBody>> {
-        let io = TokioIo::new(self.transport.connect(address).await?);
-        let shaken = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .handshake(io)
-            .await;
-        let (sender, connection) = shaken.map_err(|error| broken_off(error).never_processed())?;
-        let address = address.to_owned();
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(address, %error, "a connection broke off");
+        let attempt = {
+            let mut links = self.0.links();
+            match links.get(address) {
+                Some(Link::Open(sender)) if !sender.is_closed() => return Ok(Connection(sender.clone())),
+                Some(Link::Connecting(attempt)) => attempt.clone(),
+                _ => {
+                    // A new connection is a good moment to forget the ones that are gone.
+                    links.retain(|_, link| !matches!(link, Link::Open(sender) if sender.is_closed()));
+                    let attempt = self.connect(address.to_owned());
+                    links.insert(address.to_owned(), Link::Connecting(attempt.clone()));
+                    attempt
+                }
             }
+        };
+        match attempt.await {
+            Ok(sender) => Ok(Connection(sender)),
+            Err(error) => Err(Error::new(error.code(), error.message()).with_source(error).never_processed()),
+        }
+    }
+
+    fn connect(&self, address: String) -> Shared<BoxFuture<'static, Attempt>> {
+        let transport = self.0.transport.clone();
+        let (limit, home) = (self.0.connect_timeout, Arc::downgrade(&self.0));
+        let task = tokio::spawn(async move {
+            let connected = timeout(limit, open(&*transport, &address)).await.unwrap_or_else(|_| {
+                let limit = humantime::format_duration(limit);
+                Err(Error::unavailable(format!("cannot connect to {address} within {limit}")))
+            });
+            let attempt = connected.map_err(Arc::new);
+            settle(&home, address, &attempt);
+            attempt
         });
-        Ok(sender)
+        let attempt = async {
+            // A task that does not end well was in a runtime that ends, or in a transport that panics.
+            task.await.unwrap_or_else(|_| Err(Arc::new(Error::unavailable("connecting was broken off"))))
+        };
+        attempt.boxed().shared()
     }
 }
 
-impl Link {
-    fn open(&self) -> Option<Connection> {
-        let mut sender = lock(&self.sender);
-        if sender.as_ref().is_some_and(SendRequest::is_closed) {
-            *sender = None;
-        }
-        sender.clone().map(Connection)
+impl Inner {
+    fn links(&self) -> MutexGuard<'_, HashMap<String, Link>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Keeps the connection for the calls to come; after a failure the next call tries again.
+fn settle(home: &Weak<Inner>, address: String, attempt: &Attempt) {
+    // The client may be gone by now.
+    let Some(home) = home.upgrade() else { return };
+    match attempt {
+        Ok(sender) => drop(home.links().insert(address, Link::Open(sender.clone()))),
+        Err(_) => drop(home.links().remove(&address)),
+    }
+}
+
+async fn open(transport: &dyn Transport, address: &str) -> Result<SendRequest<WireBody>> {
+    let io = TokioIo::new(transport.connect(address).await?);
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .handshake(io)
+        .await
+        .map_err(broken_off)?;
+    let address = address.to_owned();
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(address, %error, "a connection broke off");
+        }
+    });
+    Ok(sender)
 }
 
 impl Connection {
-    /// Sends a request and waits for the head of the response.
-    pub(super) async fn send(mut self, request: Request<WireBody>) -> Result<Response<Incoming>> {
-        if let Err(error) = self.0.ready().await {
-            return Err(broken_off(error).never_processed());
-        }
-        match self.0.try_send_request(request).await {
-            Ok(response) => Ok(response),
-            Err(mut failed) => {
-                let unsent = failed.take_message().is_some();
-                let error = failed.into_error();
-                let never_processed = unsent || was_refused(&error);
-                let error = broken_off(error);
-                Err(if never_processed { error.never_processed() } else { error })
-            }
+    /// Puts a request on its way, at once; the future is the head of the response.
+    pub(super) fn send(
+        mut self,
+        request: Request<WireBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>>> + Send + 'static {
+        let sent = self.0.try_send_request(request);
+        async move {
+            let mut failed = match sent.await {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            let unsent = failed.take_message().is_some();
+            let error = failed.into_error();
+            let never_processed = unsent || was_refused(&error);
+            let error = broken_off(error);
+            Err(if never_processed { error.never_processed() } else { error })
         }
     }
 }
@@ -136,8 +163,4 @@ fn was_refused(error: &hyper::Error) -> bool {
         source = error.source();
     }
     false
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,20 +5,26 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::Channel;
 use super::core::Core;
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{Answer, Outgoing, connect};
 use crate::selector::{Candidate, Outcome, Pick, usable};
 
+/// How many nodes are tried that are out of use: each may take as long as a connection may.
+const LAST_RESORTS: usize = 3;
+
 /// Sends to one node after the other, never twice to the same, until one may have processed the
 /// request. The call counts as in flight at its node until the pick is dropped.
-pub(super) async fn send(core: &Core, service: &str, outgoing: Outgoing) -> Result<(Answer, Pick)> {
+pub(super) async fn send(core: &Core, channel: &Channel, outgoing: Outgoing) -> Result<(Answer, Pick)> {
+    // Then the answer is returned before the node has said anything.
+    let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
     let mut tried = Tried::default();
     let mut outgoing = Some(outgoing);
     loop {
-        let nodes = core.nodes.of(service).await?;
-        let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(service)) };
+        let nodes = core.nodes.of(channel).await?;
+        let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
         let address = &node.node().address;
         let connection = match core.connections.get(address).await {
@@ -31,13 +37,14 @@ pub(super) async fn send(core: &Core, service: &str, outgoing: Outgoing) -> Resu
             }
         };
         // A single message can be sent again; a stream is used up by the first try.
-        let Some(current) = outgoing.take() else { return Err(tried.into_error(service)) };
+        let Some(current) = outgoing.take() else { return Err(tried.into_error(&channel.service)) };
         outgoing = again(&current);
         let start = Instant::now();
-        let answer = connect::client::call(current, address, |request| connection.send(request)).await;
-        match answer {
+        match connect::client::call(current, address, |request| connection.send(request)).await {
             Ok(answer) => {
-                pick.report(Outcome::Ok, start.elapsed());
+                if !unheard {
+                    pick.report(Outcome::Ok, start.elapsed());
+                }
                 return Ok((answer, pick));
             }
             Err(error) if error.was_never_processed() => {
@@ -53,7 +60,7 @@ pub(super) async fn send(core: &Core, service: &str, outgoing: Outgoing) -> Resu
 }
 
 /// Whether an error says something about the node, or only about the request.
-fn outcome(error: &Error) -> Outcome {
+pub(super) fn outcome(error: &Error) -> Outcome {
     match error.code() {
         Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Unknown | Code::DataLoss => {
             Outcome::Failed
@@ -68,7 +75,7 @@ fn again(outgoing: &Outgoing) -> Option<Outgoing> {
         method: outgoing.method,
         codec: outgoing.codec.clone(),
         metadata: outgoing.metadata.clone(),
-        timeout: outgoing.timeout,
+        deadline: outgoing.deadline,
         body: Outbound::One(message.clone()),
         max_message_size: outgoing.max_message_size,
     })
@@ -94,6 +101,9 @@ impl Tried {
         let in_use = usable(nodes, |node| !self.has(node));
         if !in_use.is_empty() {
             return core.selector.pick(&in_use);
+        }
+        if self.0.len() >= LAST_RESORTS {
+            return None;
         }
         let untried: Vec<_> = nodes.iter().filter(|node| !self.has(node)).cloned().collect();
         core.selector.pick(&untried)

@@ -1,24 +1,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::Channel;
 use crate::error::{Error, Result};
-use crate::registry::{Discovery, Node, Registration, Snapshot, View};
+use crate::registry::{Discovery, Node, Registration, Registry, Snapshot, View};
 use crate::selector::Candidate;
 
-/// How long the registry may take to say, for an error message, what there is.
+/// How long the registry may take to say, for an error message, what there is, and how long that
+/// is good for.
 const LIST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where a client finds nodes.
 pub(super) enum Nodes {
-    Registered { discovery: Discovery, wait: Duration },
+    Registered { discovery: Discovery, wait: Duration, listed: Listed },
     Fixed(Arc<Snapshot>),
 }
 
 impl Nodes {
     pub(super) fn registered(discovery: Discovery, wait: Duration) -> Self {
-        Self::Registered { discovery, wait }
+        Self::Registered { discovery, wait, listed: Listed::default() }
     }
 
     pub(super) fn fixed(addresses: &[String]) -> Self {
@@ -37,13 +40,20 @@ impl Nodes {
     }
 
     /// The nodes of a service, as known now. Waits only where none is known yet.
-    pub(super) async fn of(&self, service: &str) -> Result<Arc<Snapshot>> {
+    pub(super) async fn of(&self, channel: &Channel) -> Result<Arc<Snapshot>> {
         match self {
             Self::Fixed(nodes) => Ok(nodes.clone()),
-            Self::Registered { discovery, wait } => {
-                let view = discovery.view(service)?;
+            Self::Registered { discovery, wait, listed } => {
+                let view = match channel.view.get() {
+                    Some(view) if !view.is_stale() => view.clone(),
+                    // It begins here, or, where it went stale with the runtime that followed it, again.
+                    _ => {
+                        let view = discovery.view(&channel.service)?;
+                        channel.view.get_or_init(|| view).clone()
+                    }
+                };
                 let nodes = view.nodes();
-                if nodes.is_empty() { first(discovery, &view, *wait).await } else { Ok(nodes) }
+                if nodes.is_empty() { first(discovery, &view, *wait, listed).await } else { Ok(nodes) }
             }
         }
     }
@@ -57,38 +67,52 @@ impl Nodes {
 }
 
 /// Waits for the first nodes of a service.
-async fn first(discovery: &Discovery, view: &View, wait: Duration) -> Result<Arc<Snapshot>> {
+async fn first(discovery: &Discovery, view: &View, wait: Duration, listed: &Listed) -> Result<Arc<Snapshot>> {
     let service = view.service();
-    if let Err(error) = view.ready(Some(Instant::now() + wait)).await {
+    if let Err(error) = view.ready(Instant::now().checked_add(wait)).await {
         let message = format!("cannot find a node of the service `{service}`: {}", error.message());
         return Err(Error::unavailable(message).with_source(error).never_processed());
     }
     let nodes = view.nodes();
-    if nodes.is_empty() { Err(none(discovery, service).await) } else { Ok(nodes) }
+    if nodes.is_empty() { Err(none(discovery, service, listed).await) } else { Ok(nodes) }
+}
+
+/// The names of the services there are, for the errors of calls that find none. Many calls that
+/// fail together ask the registry once.
+#[derive(Default)]
+pub(super) struct Listed(Mutex<Option<(Instant, Vec<String>)>>);
+
+impl Listed {
+    async fn names(&self, registry: &dyn Registry) -> Vec<String> {
+        let mut listed = self.0.lock().await;
+        if let Some((at, names)) = &*listed {
+            if at.elapsed() < LIST_TIMEOUT {
+                return names.clone();
+            }
+        }
+        let services = timeout(LIST_TIMEOUT, registry.services()).await;
+        let mut names: Vec<_> =
+            services.into_iter().flatten().flatten().map(|service| service.name).collect();
+        names.sort();
+        names.dedup();
+        *listed = Some((Instant::now(), names.clone()));
+        names
+    }
 }
 
 /// Says what there is in place of what was looked for.
 #[cold]
-async fn none(discovery: &Discovery, service: &str) -> Error {
+async fn none(discovery: &Discovery, service: &str, listed: &Listed) -> Error {
     let registry = discovery.registry();
-    let known = match timeout(LIST_TIMEOUT, registry.services()).await {
-        Ok(Ok(services)) => {
-            let mut names: Vec<_> = services.into_iter().map(|service| service.name).collect();
-            names.sort();
-            names.dedup();
-            names
-        }
-        _ => Vec::new(),
+    let names = listed.names(&**registry).await;
+    let known = match names.as_slice() {
+        [] => "there is no service at all".to_owned(),
+        names => format!("there are: {}", names.join(", ")),
     };
-    let known = if known.is_empty() {
-        "there is no service at all".to_owned()
-    } else {
-        format!("there are: {}", known.join(", "))
-    };
-    Error::unavailable(format!(
+    let message = format!(
         "no node of the service `{service}` is in the registry `{}`; {known}. Start the service, or name the one you \
          mean with the client's `with_name`",
         registry.name()
-    ))
-    .never_processed()
+    );
+    Error::unavailable(message).never_processed()
 }

@@ -16,18 +16,18 @@ use crate::codec::Codec;
 use crate::context::Context;
 use crate::endpoint::{Body, Inbound, MethodDescriptor};
 use crate::error::{Error, Result};
-use crate::metadata::Metadata;
 use crate::protocol::Outgoing;
-use crate::selector::Pick;
+use crate::selector::{Outcome, Pick};
 
 impl<A: Body, B: Body> Call<A, B> {
     pub(super) async fn run(self) -> Result<Response<B>> {
         let Self { channel, context, method, request, options, .. } = self;
         let core = channel.client.core()?;
-        let context = with_deadline(&context, method, &options, core);
         let codec = core.codec::<A, B>(options.codec.as_deref())?;
+        let context = in_call(context, method, options, core);
+        let limit = Limit::new(&context, method);
         if core.interceptors.is_empty() {
-            return transmit(&channel, method, &context, options.metadata, codec, request).await;
+            return transmit(&channel, method, &context, limit, codec, request).await;
         }
 
         // The interceptors see the answer only; its metadata goes around them.
@@ -37,69 +37,55 @@ impl<A: Body, B: Body> Call<A, B> {
             move |call: Invocation| {
                 async move {
                     let request = A::from_payload(call.request)?;
+                    let limit = Limit::new(&call.context, method);
                     let response: Response<B> =
-                        transmit(&channel, method, &call.context, options.metadata, codec, request).await?;
-                    let Response { answer, headers, trailers } = response;
-                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some((headers, trailers));
-                    Ok(answer.into_payload())
+                        transmit(&channel, method, &call.context, limit, codec, request).await?;
+                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.around);
+                    Ok(response.answer.into_payload())
                 }
                 .boxed()
             }
         };
         let invocation = Invocation { method, context, request: request.into_payload() };
-        let answer = B::from_payload(core.interceptors.run(invocation, last).await?)?;
-        let (headers, trailers) =
-            passed.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        Ok(Response { answer, headers, trailers })
+        let answer = B::from_payload(hold(&limit, core.interceptors.run(invocation, last)).await?)?;
+        let around = passed.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Ok(Response { answer, around })
     }
 }
 
-/// What is nearest to the call wins: its own option, then its method's, then the client's; the
-/// deadline of the context always holds.
-fn with_deadline(context: &Context, method: &MethodDescriptor, options: &Options, core: &Core) -> Context {
+/// The context of the call itself, with its metadata and its deadline. What is nearest to the call
+/// wins: its own timeout, then its method's, then the client's; the deadline of the context always
+/// holds.
+fn in_call(context: Context, method: &MethodDescriptor, options: Options, core: &Core) -> Context {
     let timeout = options.timeout.or(method.timeout).or(method.is_unary().then_some(core.timeout));
-    timeout.map_or_else(|| context.clone(), |timeout| context.with_timeout(timeout))
+    let context = timeout.map_or_else(|| context.clone(), |timeout| context.with_timeout(timeout));
+    context.sending(options.metadata)
 }
 
 async fn transmit<A: Body, B: Body>(
     channel: &Channel,
     method: &'static MethodDescriptor,
     context: &Context,
-    metadata: Metadata,
+    limit: Option<Limit>,
     codec: Codec,
     request: A,
 ) -> Result<Response<B>> {
     let core = channel.client.core()?;
-    let limit = Limit::new(context, method);
     let outgoing = Outgoing {
         method,
         codec: codec.clone(),
-        metadata: joined(context, metadata),
-        timeout: limit.as_ref().map(|limit| limit.timeout),
+        metadata: context.outgoing().clone(),
+        deadline: context.deadline(),
         body: request.write(&codec)?,
         max_message_size: core.max_message_size,
     };
-    let sent = failover::send(core, &channel.service, outgoing);
-    let (answer, pick) = match &limit {
-        Some(limit) => limit.hold(sent).await?,
-        None => sent.await?,
-    };
+    let (answer, pick) = hold(&limit, failover::send(core, channel, outgoing)).await?;
     let body = match answer.body {
         Inbound::One(message) => Inbound::One(message),
         Inbound::Many(messages) => Inbound::Many(held(messages, limit, pick)),
     };
-    let answer_body = B::read(body, &codec, |error| unreadable(method, error))?;
-    let answer_body = answer_body.with_trailers(&answer.trailers);
-    Ok(Response { answer: answer_body, headers: answer.headers, trailers: answer.trailers })
-}
-
-fn joined(context: &Context, metadata: Metadata) -> Metadata {
-    if context.outgoing().is_empty() {
-        return metadata;
-    }
-    let mut all = context.outgoing().clone();
-    all.extend(metadata);
-    all
+    let read = B::read(body, &codec, |error| unreadable(method, error))?;
+    Ok(Response { answer: read.with_around(&answer.around), around: answer.around })
 }
 
 #[cold]
@@ -122,41 +108,45 @@ impl Limit {
         Some(Self { deadline: context.deadline()?, timeout: context.remaining()?, method })
     }
 
-    async fn hold<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        if self.timeout.is_zero() {
-            return Err(self.exceeded().never_processed());
-        }
-        timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.exceeded()))
-    }
-
     #[cold]
     fn exceeded(&self) -> Error {
         let (service, name) = (self.method.service, self.method.name);
         if self.timeout.is_zero() {
-            return Error::deadline_exceeded(format!(
-                "{service}/{name} was not called: the deadline had passed"
-            ));
+            let message = format!("{service}/{name} was not called: the deadline had passed");
+            return Error::deadline_exceeded(message).never_processed();
         }
         // Whole milliseconds are enough for people.
         let millis = self.timeout.as_micros().div_ceil(1000);
-        let timeout =
-            humantime::format_duration(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)));
+        let timeout = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+        let timeout = humantime::format_duration(timeout);
         Error::deadline_exceeded(format!("{service}/{name} was not answered within {timeout}"))
+    }
+}
+
+async fn hold<T>(limit: &Option<Limit>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match limit {
+        None => work.await,
+        Some(limit) if limit.timeout.is_zero() => Err(limit.exceeded()),
+        Some(limit) => timeout_at(limit.deadline, work).await.unwrap_or_else(|_| Err(limit.exceeded())),
     }
 }
 
 type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// Holds a stream of answers to the deadline, and its node as busy until the end.
+/// Holds a stream of answers to the deadline, and its node as busy until the end. What comes first
+/// says how the node does, unless that was known before.
 fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
+    let begun = Instant::now();
     let state = Some((messages, limit, pick));
-    Box::pin(stream::unfold(state, async |state| {
-        let (mut messages, limit, pick) = state?;
-        let next = match &limit {
-            Some(limit) => limit.hold(messages.next().map(Ok)).await,
-            None => Ok(messages.next().await),
+    Box::pin(stream::unfold(state, move |state| async move {
+        let (mut messages, limit, mut pick) = state?;
+        let next = hold(&limit, messages.next().map(Ok)).await.unwrap_or_else(|error| Some(Err(error)));
+        let outcome = match &next {
+            Some(Err(error)) => failover::outcome(error),
+            _ => Outcome::Ok,
         };
-        match next.unwrap_or_else(|error| Some(Err(error)))? {
+        pick.report(outcome, begun.elapsed());
+        match next? {
             Ok(message) => Some((Ok(message), Some((messages, limit, pick)))),
             Err(error) => Some((Err(error), None)),
         }

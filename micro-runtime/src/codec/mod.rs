@@ -12,6 +12,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 pub use table::Codecs;
+/// What a [`SerdeCodec`] is written against.
+pub use {bytes, erased_serde};
 
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -97,9 +99,9 @@ impl Codec {
     }
 
     /// Whether messages whose own encodings have these names can be written in it.
-    pub(crate) fn is_one_of(&self, formats: &[&str]) -> bool {
+    pub(crate) fn is_one_of(&self, mut formats: impl Iterator<Item = &'static str>) -> bool {
         match &self.0 {
-            Kind::BuiltIn(name) => formats.contains(name),
+            Kind::BuiltIn(name) => formats.any(|format| format == *name),
             Kind::Custom(_) => true,
         }
     }

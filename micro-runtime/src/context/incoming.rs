@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,7 @@ impl Incoming {
 
     pub(super) async fn over(&self) {
         let token = self.token.get_or_init(CancellationToken::new);
+        fence(Ordering::SeqCst);
         if !self.is_over() {
             token.cancelled().await;
         }
@@ -70,6 +71,7 @@ impl Incoming {
     /// one, looks at `over` after that and sees it.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         if let Some(token) = self.token.get() {
             token.cancel();
         }

@@ -68,6 +68,16 @@ impl Context {
         Ok(Self { outgoing: Some(Arc::new(outgoing)), ..self.clone() })
     }
 
+    /// The same context, sending this as well.
+    pub(crate) fn sending(self, metadata: Metadata) -> Self {
+        if metadata.is_empty() {
+            return self;
+        }
+        let mut outgoing = self.outgoing().clone();
+        outgoing.extend(metadata);
+        Self { outgoing: Some(Arc::new(outgoing)), ..self }
+    }
+
     /// When the answer is no longer of use.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline

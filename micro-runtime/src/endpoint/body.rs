@@ -1,6 +1,6 @@
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +10,7 @@ use crate::call::Payload;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::message::{AnyMessage, Message};
-use crate::metadata::Metadata;
+use crate::metadata::Around;
 use crate::stream::Streaming;
 
 /// One direction of a method: a message, or a [`Streaming`] of messages. This trait, and not the
@@ -46,7 +46,7 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
     fn from_payload(payload: Payload) -> Result<Self>;
 
     #[doc(hidden)]
-    fn with_trailers(self, _trailers: &Arc<OnceLock<Metadata>>) -> Self {
+    fn with_around(self, _around: &Arc<Around>) -> Self {
         self
     }
 }
@@ -185,8 +185,8 @@ impl<T: Message> Body for Streaming<T> {
         }
     }
 
-    fn with_trailers(self, trailers: &Arc<OnceLock<Metadata>>) -> Self {
-        Self::with_trailers(self, trailers.clone())
+    fn with_around(self, around: &Arc<Around>) -> Self {
+        Self::with_around(self, around.clone())
     }
 }
 

@@ -48,8 +48,9 @@ pub struct BodyDescriptor {
     pub shape: &'static Shape,
     /// Whether there are any number of messages, and not just one.
     pub stream: bool,
-    /// The names of the encodings that its messages bring, the preferred one first.
-    pub formats: fn() -> Vec<&'static str>,
+    /// The name of the encoding with this index: those that its messages bring, the preferred one
+    /// first.
+    format: fn(usize) -> Option<&'static str>,
 }
 
 impl ServiceDescriptor {
@@ -116,15 +117,21 @@ impl MethodDescriptor {
 
 impl BodyDescriptor {
     const fn of<B: Body>() -> Self {
-        Self { shape: <B::Message as Message>::SHAPE, stream: B::STREAM, formats: formats::<B::Message> }
+        Self { shape: <B::Message as Message>::SHAPE, stream: B::STREAM, format: format::<B::Message> }
     }
 
     /// Whether its messages can be read and written with this codec.
     pub(crate) fn reads(&self, codec: &Codec) -> bool {
-        codec.is_one_of(&(self.formats)())
+        codec.is_one_of(self.formats())
+    }
+
+    /// The names of the encodings that its messages bring, the preferred one first.
+    pub fn formats(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let format = self.format;
+        (0..).map_while(format)
     }
 }
 
-fn formats<T: Message>() -> Vec<&'static str> {
-    T::FORMATS.iter().map(|format| format.name).collect()
+fn format<T: Message>(index: usize) -> Option<&'static str> {
+    T::FORMATS.get(index).map(|format| format.name)
 }

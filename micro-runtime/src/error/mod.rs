@@ -38,10 +38,12 @@ struct Inner {
     metadata: Metadata,
     source: Option<Source>,
     origin: Option<Origin>,
+    /// Whether the remote method itself answered with the error, and not the way to it.
+    answered: bool,
     never_processed: bool,
 }
 
-/// The remote method that answered with an error.
+/// The remote method whose call ended with the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
     service: String,
@@ -58,6 +60,7 @@ impl Error {
             metadata: Metadata::new(),
             source: None,
             origin: None,
+            answered: false,
             never_processed: false,
         }))
     }
@@ -110,10 +113,11 @@ impl Error {
 
     /// Whether a remote service answered with this error, as opposed to this side having made it.
     pub fn is_remote(&self) -> bool {
-        self.0.origin.is_some()
+        self.0.answered
     }
 
-    /// The remote method that answered with this error, as `package.Service/Method`.
+    /// The remote method whose call ended with this error, as `package.Service/Method`. It may have
+    /// answered with it, see [`is_remote`](Self::is_remote), or not have been reached.
     pub fn origin(&self) -> Option<String> {
         self.0.origin.as_ref().map(Origin::to_string)
     }
@@ -122,14 +126,23 @@ impl Error {
     #[must_use]
     pub fn with_origin(mut self, service: impl Into<String>, method: impl Into<String>) -> Self {
         self.0.origin = Some(Origin { service: service.into(), method: method.into() });
+        self.0.answered = true;
         self
     }
 
-    /// Makes another service's error this service's own answer.
+    /// Marks the error as the end of a call that this side made.
+    pub(crate) fn of_call(mut self, service: &str, method: &str) -> Self {
+        self.0
+            .origin
+            .get_or_insert_with(|| Origin { service: service.to_owned(), method: method.to_owned() });
+        self
+    }
+
+    /// Makes the error of a call this service's own answer.
     ///
-    /// An error that came from a remote service and is returned by a handler with `?` reaches the
-    /// caller as `internal`: another service's `not_found` is seldom what *this* service means,
-    /// and its text may not be for this caller's eyes. Where it is meant, say so:
+    /// The error of a call to another service that a handler returns with `?` reaches the caller as
+    /// `internal`, without its text: another service's `not_found` is seldom what *this* service
+    /// means, and the words may not be for this caller's eyes. Where it is meant, say so:
     ///
     /// ```
     /// # use micro_runtime::{Error, Result};
@@ -139,11 +152,12 @@ impl Error {
     /// }
     /// ```
     ///
-    /// `deadline_exceeded`, `canceled` and `unavailable` are true of the whole chain of calls and
-    /// pass as they are.
+    /// The codes `deadline_exceeded`, `canceled` and `unavailable` are true of the whole chain of
+    /// calls and stay, without the text.
     #[must_use]
     pub fn forward(mut self) -> Self {
         self.0.origin = None;
+        self.0.answered = false;
         self
     }
 
@@ -163,13 +177,11 @@ impl Error {
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
         let Some(origin) = &self.0.origin else { return self };
-        match self.code() {
-            Code::DeadlineExceeded | Code::Canceled | Code::Unavailable => self.forward(),
-            code => {
-                let message = format!("a call to {origin} failed with {code}");
-                Self::internal(message).with_source(self)
-            }
-        }
+        let code = match self.code() {
+            code @ (Code::DeadlineExceeded | Code::Canceled | Code::Unavailable) => code,
+            _ => Code::Internal,
+        };
+        Self::new(code, format!("a call to {origin} failed with {}", self.code())).with_source(self)
     }
 }
 
@@ -227,7 +239,7 @@ impl fmt::Display for Origin {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.code, self.0.message)?;
-        if let Some(origin) = &self.0.origin {
+        if let Some(origin) = self.0.origin.as_ref().filter(|_| self.0.answered) {
             write!(f, " (answered by {origin})")?;
         }
         Ok(())
@@ -289,6 +301,18 @@ mod tests {
     #[test]
     fn the_end_of_the_deadline_is_true_of_the_whole_chain() {
         let remote = Error::deadline_exceeded("too slow").with_origin("users.v1.Users", "Find");
-        assert_eq!(remote.into_answer().to_string(), "deadline_exceeded: too slow");
+        let answer = remote.into_answer();
+        assert_eq!(
+            answer.to_string(),
+            "deadline_exceeded: a call to users.v1.Users/Find failed with deadline_exceeded"
+        );
+    }
+
+    #[test]
+    fn what_went_wrong_on_the_way_to_another_service_is_not_told_either() {
+        let unreachable = Error::unavailable("no node at 10.0.0.7").of_call("users.v1.Users", "Find");
+        assert!(!unreachable.is_remote());
+        let answer = unreachable.into_answer();
+        assert_eq!(answer.to_string(), "unavailable: a call to users.v1.Users/Find failed with unavailable");
     }
 }

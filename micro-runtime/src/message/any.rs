@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// ```
 pub struct AnyMessage(Box<dyn Erased>);
 
-trait Erased: Any + Send {
+trait Erased: Any + Send + Sync {
     fn shape(&self) -> &'static Shape;
     fn encode(&self, codec: &Codec, buffer: &mut BytesMut) -> Result<()>;
     fn as_any(&self) -> &dyn Any;

@@ -52,13 +52,27 @@ fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Error {
             let cause = error.into_inner();
             let place =
                 if cause.is_data() && path != "." { format!("field `{path}`: ") } else { String::new() };
-            Error::invalid_argument(format!("malformed JSON: {place}{cause}")).with_source(cause)
+            Error::invalid_argument(format!("malformed JSON: {place}{}", short(&cause))).with_source(cause)
         }
         Ok(_) => match reader.end() {
             Err(cause) => Error::invalid_argument(format!("malformed JSON: {cause}")).with_source(cause),
             Ok(()) => Error::invalid_argument("malformed JSON"),
         },
     }
+}
+
+/// The words of an error, which may quote the message: not all of a large one, and always the end,
+/// which tells the place.
+fn short(error: &serde_json::Error) -> String {
+    const MOST: usize = 200;
+    let text = error.to_string();
+    if text.len() <= MOST {
+        return text;
+    }
+    let start: String = text.chars().take(MOST / 2).collect();
+    let end: Vec<_> = text.chars().rev().take(MOST / 2).collect();
+    let end: String = end.into_iter().rev().collect();
+    format!("{start}…{end}")
 }
 
 #[cfg(feature = "protobuf")]

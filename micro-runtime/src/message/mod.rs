@@ -33,7 +33,7 @@ pub use shape::{Field, Shape, ShapeKind, Variant};
     note = "derive it where the type is defined: `#[derive(micro::Message, serde::Serialize, serde::Deserialize)]`",
     note = "a type from another crate can travel inside a message of yours, as a field"
 )]
-pub trait Message: Sized + Send + 'static {
+pub trait Message: Sized + Send + Sync + 'static {
     /// The encodings of this type, the preferred one first.
     const FORMATS: &'static [Format<Self>];
 

@@ -12,9 +12,13 @@
 //! # Ok::<_, micro_runtime::Error>(())
 //! ```
 
+mod around;
+
 use std::fmt;
 
 use bytes::Bytes;
+
+pub(crate) use around::Around;
 
 use crate::error::{Error, Result};
 
@@ -103,12 +107,38 @@ pub(crate) fn is_binary(name: &str) -> bool {
     name.len() > 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b"-bin")
 }
 
+/// Names that belong to HTTP or to a protocol and are not metadata.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    matches!(
+        name,
+        "accept"
+            | "accept-encoding"
+            | "connection"
+            | "content-encoding"
+            | "content-length"
+            | "content-type"
+            | "date"
+            | "host"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "user-agent"
+    ) || name.starts_with("connect-")
+        || name.starts_with("grpc-")
+}
+
 fn checked(name: &str, value: &[u8]) -> Result<(String, Bytes)> {
     let known = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
         Error::invalid_argument(format!(
             "`{name}` is not a metadata name: use letters, digits, `-`, `_` and `.`"
         ))
     })?;
+    if is_reserved(known.as_str()) {
+        return Err(Error::invalid_argument(format!(
+            "`{name}` belongs to HTTP and cannot be the name of metadata"
+        )));
+    }
     let text = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\t';
     if !is_binary(name) && !value.iter().all(text) {
         return Err(Error::invalid_argument(format!(

@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::metadata::{Metadata, is_binary};
+use crate::metadata::{Metadata, is_binary, is_reserved};
 
 /// Writes without padding, reads both.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -15,27 +15,6 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_encode_padding(false)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// Headers that are not metadata.
-fn is_reserved(name: &str) -> bool {
-    matches!(
-        name,
-        "accept"
-            | "accept-encoding"
-            | "connection"
-            | "content-encoding"
-            | "content-length"
-            | "content-type"
-            | "date"
-            | "host"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "user-agent"
-    ) || name.starts_with("connect-")
-        || name.starts_with("grpc-")
-}
 
 /// The headers that are metadata, those whose name begins with `prefix` without it.
 pub(crate) fn to_metadata(headers: &HeaderMap, prefix: &str) -> Metadata {
@@ -64,7 +43,7 @@ pub(crate) fn add(metadata: &mut Metadata, name: &str, value: &[u8]) {
 
 /// Adds metadata to headers, each name behind `prefix`.
 pub(crate) fn extend(headers: &mut HeaderMap, metadata: &Metadata, prefix: &str) {
-    for (name, value) in metadata.iter().filter(|(name, _)| !is_reserved(name)) {
+    for (name, value) in metadata.iter() {
         let name = HeaderName::from_bytes(format!("{prefix}{name}").as_bytes());
         let value = HeaderValue::from_bytes(&to_wire(name_of(&name), value));
         // Both were checked when they were put into the metadata.

@@ -9,13 +9,15 @@ mod envelope;
 mod headers;
 mod linger;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs};
 use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes};
-use crate::metadata::Metadata;
+use crate::metadata::{Around, Metadata};
 
 /// What a server half works with.
 pub(crate) struct Site {
@@ -33,17 +35,21 @@ pub(crate) struct Outgoing {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
     pub(crate) metadata: Metadata,
-    /// The time left until the deadline.
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<Instant>,
     pub(crate) body: Outbound,
     /// The largest message to be read, in bytes.
     pub(crate) max_message_size: usize,
 }
 
+impl Outgoing {
+    /// The time left until the deadline, now that the call goes out.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
 /// What came back.
 pub(crate) struct Answer {
-    pub(crate) headers: Metadata,
-    /// Known once the body was read to its end.
-    pub(crate) trailers: Arc<OnceLock<Metadata>>,
+    pub(crate) around: Arc<Around>,
     pub(crate) body: Inbound,
 }

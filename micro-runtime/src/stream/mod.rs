@@ -19,15 +19,16 @@ mod sender;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::{Stream, StreamExt as _, stream};
+use sync_wrapper::SyncWrapper;
 
 pub use sender::Sender;
 
 use crate::error::Result;
-use crate::metadata::Metadata;
+use crate::metadata::{Around, Metadata};
 use produce::Produce;
 
 /// How many messages a [`Sender`] takes before it waits for the reader.
@@ -40,14 +41,16 @@ type Items<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
 /// Dropping it before its end cancels the other side. It is also a [`Stream`] of
 /// `Result<T>`, for everything that works on those.
 pub struct Streaming<T> {
-    items: Items<T>,
-    trailers: Option<Arc<OnceLock<Metadata>>>,
+    /// Only ever used by one owner at a time, so that the stream is `Sync` whatever is in it.
+    items: SyncWrapper<Items<T>>,
+    /// Where it is the answer of a call: the metadata around it.
+    around: Option<Arc<Around>>,
 }
 
 impl<T: Send + 'static> Streaming<T> {
     /// A stream from any other stream of results.
     pub fn from_stream(items: impl Stream<Item = Result<T>> + Send + 'static) -> Self {
-        Self { items: Box::pin(items), trailers: None }
+        Self { items: SyncWrapper::new(Box::pin(items)), around: None }
     }
 
     /// A stream that has ended.
@@ -91,13 +94,15 @@ impl<T: Send + 'static> Streaming<T> {
         mut change: impl FnMut(T) -> Result<U> + Send + 'static,
     ) -> Streaming<U> {
         Streaming {
-            items: Box::pin(self.items.map(move |item| item.and_then(&mut change))),
-            trailers: self.trailers,
+            items: SyncWrapper::new(Box::pin(
+                self.items.into_inner().map(move |item| item.and_then(&mut change)),
+            )),
+            around: self.around,
         }
     }
 
-    pub(crate) fn with_trailers(mut self, trailers: Arc<OnceLock<Metadata>>) -> Self {
-        self.trailers = Some(trailers);
+    pub(crate) fn with_around(mut self, around: Arc<Around>) -> Self {
+        self.around = Some(around);
         self
     }
 }
@@ -105,7 +110,7 @@ impl<T: Send + 'static> Streaming<T> {
 impl<T> Streaming<T> {
     /// Waits for the next message; `None` at the end of the stream.
     pub async fn next(&mut self) -> Result<Option<T>> {
-        self.items.next().await.transpose()
+        self.items.get_mut().next().await.transpose()
     }
 
     /// Reads all the rest.
@@ -117,9 +122,16 @@ impl<T> Streaming<T> {
         Ok(all)
     }
 
+    /// The metadata that the remote side sent before its first message, once it is there. In a call
+    /// with a stream in both directions that is when the first message is, and otherwise from the
+    /// beginning.
+    pub fn headers(&self) -> Option<&Metadata> {
+        self.around.as_ref().and_then(|around| around.headers.get())
+    }
+
     /// The metadata that the remote side sent after its last message. Known once the stream ended.
     pub fn trailers(&self) -> Option<&Metadata> {
-        self.trailers.as_ref().and_then(|trailers| trailers.get())
+        self.around.as_ref().and_then(|around| around.trailers.get())
     }
 }
 
@@ -134,11 +146,7 @@ impl<T> Stream for Streaming<T> {
     type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        self.items.as_mut().poll_next(task)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.items.size_hint()
+        self.items.get_mut().as_mut().poll_next(task)
     }
 }
 

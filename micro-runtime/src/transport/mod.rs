@@ -10,7 +10,8 @@ mod tcp;
 use std::fmt;
 use std::io;
 
-use async_trait::async_trait;
+/// For implementations of the traits of this module.
+pub use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use memory::Memory;

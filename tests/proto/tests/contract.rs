@@ -111,5 +111,6 @@ async fn the_contract_keeps_the_names_the_docs_and_the_options_of_the_file() {
     assert!(methods[6].deprecated && !methods[0].deprecated);
     assert!(methods[1].response.stream && !methods[1].request.stream);
     assert_eq!(Order::SHAPE.name, "shop.v1.Order");
-    assert_eq!((methods[0].response.formats)(), ["proto", "json"], "protobuf is preferred");
+    let formats: Vec<_> = methods[0].response.formats().collect();
+    assert_eq!(formats, ["proto", "json"], "protobuf is preferred");
 }

@@ -53,14 +53,21 @@ impl Errors {
     }
 
     /// The first error, with what the others say behind it.
-    pub(super) fn into_result(self) -> Result<()> {
-        let mut errors = self.0.into_iter();
-        let Some(first) = errors.next() else { return Ok(()) };
-        let rest: Vec<_> = errors.map(|error| error.to_string()).collect();
-        if rest.is_empty() {
-            return Err(first);
+    pub(super) fn into_result(mut self) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
         }
+        let first = self.0.remove(0);
+        Err(self.behind(first))
+    }
+
+    /// An error that came before all of these, with what they say behind it.
+    pub(super) fn behind(self, first: Error) -> Error {
+        if self.0.is_empty() {
+            return first;
+        }
+        let rest: Vec<_> = self.0.iter().map(Error::to_string).collect();
         let message = format!("{}; and then: {}", first.message(), rest.join("; "));
-        Err(Error::new(first.code(), message).with_source(first))
+        Error::new(first.code(), message).with_source(first)
     }
 }

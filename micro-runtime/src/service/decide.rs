@@ -32,10 +32,12 @@ pub(super) struct Decided {
 impl Decided {
     pub(super) fn new(options: Options, environment: &Environment) -> Result<Self> {
         let text = |option: Option<String>, variable, default: &str| {
-            Ok::<_, Error>(match (option, environment.get(variable)?) {
-                (Some(value), _) => (value, Source::Code),
-                (None, Some(value)) => (value, Source::Environment(variable)),
-                (None, None) => (default.to_owned(), Source::Default),
+            Ok::<_, Error>(match option {
+                Some(value) => (value, Source::Code),
+                None => match environment.get(variable)? {
+                    Some(value) => (value, Source::Environment(variable)),
+                    None => (default.to_owned(), Source::Default),
+                },
             })
         };
         let duration = |option: Option<Duration>, variable, default| {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use micro::registry::{Memory, Registration, Registry, ServiceRecord, Watch};
 use micro::{Client, Code, Context, Environment, Result, Service, transport};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Work, WorkClient, nodes, service};
 
@@ -89,14 +89,15 @@ async fn a_registry_that_does_not_answer_holds_a_stop_up_for_two_seconds() {
     assert!(error.message().contains("`remote` did not let the node go within 2s"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_renewal_on_its_way_does_not_bring_a_stopped_node_back() {
     let remote = Remote::default();
-    let running = remote.service().register_interval(Duration::from_millis(10)).start().await.unwrap();
+    let running = remote.service().start().await.unwrap();
     remote.become_slow();
     remote.sent.notified().await;
     let stop = tokio::spawn(running.stop());
-    tokio::task::yield_now().await;
+    // It is waited for, for a while.
+    sleep(Duration::from_millis(900)).await;
     remote.arrive.notify_one();
     stop.await.unwrap().unwrap();
     remote.arrived.notified().await;

@@ -10,12 +10,17 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use micro::registry::{Memory, Registration, Registry, ServiceRecord, Watch};
 use micro::{Client, Context, Result, Service};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 const NODE: &str = "MICRO_TEST_NODE";
+
+/// Where the program is stuck, and says so: see [`node`].
+const STUCK: &str = "MICRO_TEST_STUCK";
 
 struct Program;
 
@@ -37,7 +42,17 @@ impl Program {
 #[tokio::test]
 async fn node() {
     let Ok(name) = std::env::var(NODE) else { return };
-    let service = Service::new(name).handle(Program);
+    let stuck = std::env::var(STUCK).unwrap_or_default();
+    let mut service = Service::new(name).handle(Program);
+    if stuck.contains("register") {
+        service = service.registry(Stuck(Memory::new()));
+    }
+    if stuck.contains("before_start") {
+        service = service.before_start(|| says_and_waits("before_start"));
+    }
+    if stuck.contains("after_stop") {
+        service = service.after_stop(|| says_and_waits("after_stop"));
+    }
     let stopped = service
         .after_start(|| async {
             println!("started");
@@ -52,6 +67,41 @@ async fn node() {
     println!("{}", if stopped.is_ok() { "ok" } else { "failed" });
 }
 
+async fn says_and_waits(what: &str) -> Result<()> {
+    println!("{what}");
+    std::future::pending().await
+}
+
+/// A registry that gets what it is told and does not answer.
+#[derive(Debug)]
+struct Stuck(Memory);
+
+#[async_trait]
+impl Registry for Stuck {
+    fn name(&self) -> &'static str {
+        "stuck"
+    }
+
+    async fn register(&self, registration: &Registration, ttl: Duration) -> Result<()> {
+        self.0.register(registration, ttl).await?;
+        says_and_waits("register").await
+    }
+
+    async fn deregister(&self, registration: &Registration) -> Result<()> {
+        self.0.deregister(registration).await?;
+        println!("left, and there are {}", self.0.services().await?.len());
+        Ok(())
+    }
+
+    async fn watch(&self, service: &str) -> Result<Watch> {
+        self.0.watch(service).await
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceRecord>> {
+        self.0.services().await
+    }
+}
+
 struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -59,17 +109,23 @@ struct Process {
 
 impl Process {
     async fn start(name: &str) -> Self {
+        let mut process = Self::spawn(name, "");
+        process.says("started").await;
+        process
+    }
+
+    /// A program that is stuck there.
+    fn spawn(name: &str, stuck: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "node", "--nocapture"])
             .env(NODE, name)
+            .env(STUCK, stuck)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut process = Self { child, lines };
-        process.says("started").await;
-        process
+        Self { child, lines }
     }
 
     async fn says(&mut self, what: &str) {
@@ -127,6 +183,38 @@ async fn a_second_signal_ends_the_program_at_once() {
     process.signal("-INT").await;
     process.says("failed").await;
     assert!(call.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_signal_during_the_start_ends_it_and_undoes_it() {
+    for signal in ["-TERM", "-INT"] {
+        let mut process = Process::spawn("unstarted", "before_start");
+        process.says("before_start").await;
+        process.signal(signal).await;
+        process.says("stopped").await;
+        process.says("ok").await;
+        assert!(process.child.wait().await.unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn a_signal_while_it_registers_leaves_nothing_in_the_registry() {
+    let mut process = Process::spawn("unregistered", "register");
+    process.says("register").await;
+    process.signal("-TERM").await;
+    process.says("left, and there are 0").await;
+    process.says("stopped").await;
+    process.says("ok").await;
+}
+
+#[tokio::test]
+async fn a_second_signal_during_the_start_ends_the_program_at_once() {
+    let mut process = Process::spawn("unhurried", "before_start after_stop");
+    process.says("before_start").await;
+    process.signal("-TERM").await;
+    process.says("after_stop").await;
+    process.signal("-TERM").await;
+    process.says("failed").await;
 }
 
 #[tokio::test]

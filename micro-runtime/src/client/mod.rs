@@ -62,6 +62,11 @@ impl Client {
         Ok(self.core()?.discovery().cloned())
     }
 
+    /// The name of its selector, which is decided if it was not yet.
+    pub(crate) fn selector_name(&self) -> Result<&'static str> {
+        Ok(self.core()?.selector.name())
+    }
+
     /// Changes the settings of a client that has not made a call yet, and says whether that held.
     pub(crate) fn configure(&self, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> bool {
         let mut settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -103,6 +103,35 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// A shared registry is one as well, whatever driver it is: what [`by_name`] returns can be given
+/// to a service or a client.
+#[async_trait]
+impl<R: Registry + ?Sized> Registry for Arc<R> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn register(&self, registration: &Registration, ttl: Duration) -> Result<()> {
+        (**self).register(registration, ttl).await
+    }
+
+    async fn deregister(&self, registration: &Registration) -> Result<()> {
+        (**self).deregister(registration).await
+    }
+
+    async fn watch(&self, service: &str) -> Result<Watch> {
+        (**self).watch(service).await
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceRecord>> {
+        (**self).services().await
+    }
+
+    fn suspect(&self, registration: &Registration) {
+        (**self).suspect(registration);
+    }
+}
+
 /// What a watch yields.
 ///
 /// Changes are about one node each and come in the order in which they happened to that node. A

@@ -80,6 +80,17 @@ pub trait Selector: fmt::Debug + Send + Sync + 'static {
     fn pick(&self, candidates: &[Arc<Candidate>]) -> Option<Pick>;
 }
 
+/// A shared selector is one as well: what [`by_name`] returns can be given to a client.
+impl<S: Selector + ?Sized> Selector for Arc<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn pick(&self, candidates: &[Arc<Candidate>]) -> Option<Pick> {
+        (**self).pick(candidates)
+    }
+}
+
 /// The names that [`by_name`] knows, the default first.
 pub const NAMES: &[&str] = &["p2c", "random"];
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Options;
+use super::source::Source;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::registry::{EndpointRecord, Node, Registration};
 
 /// Any free port, for callers on this machine. A service that should be reached from elsewhere
 /// says so: nothing here asks a caller who it is.
@@ -18,7 +20,9 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) struct Decided {
     pub(super) id: String,
     pub(super) version: String,
+    pub(super) version_from: Source,
     pub(super) address: String,
+    pub(super) address_from: Source,
     pub(super) advertise: Option<String>,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) ttl: Duration,
@@ -29,10 +33,11 @@ impl Decided {
     pub(super) fn new(options: Options, environment: &Environment) -> Result<Self> {
         let text = |option: Option<String>, variable, default: &str| {
             Ok::<_, Error>(match option {
-                Some(value) => value,
-                None => environment
-                    .get(variable)?
-                    .map_or_else(|| default.to_owned(), |value| noted(variable, value)),
+                Some(value) => (value, Source::Code),
+                None => match environment.get(variable)? {
+                    Some(value) => (value, Source::Environment(variable)),
+                    None => (default.to_owned(), Source::Default),
+                },
             })
         };
         let duration = |option: Option<Duration>, variable, default| {
@@ -42,12 +47,21 @@ impl Decided {
             })
         };
         let random = Uuid::new_v4().to_string();
-        let advertise = text(options.advertise, "MICRO_SERVER_ADVERTISE", "")?;
+        let (id, _) = text(options.id, "MICRO_SERVER_ID", &random)?;
+        let (version, version_from) = text(options.version, "MICRO_SERVER_VERSION", "latest")?;
+        let (address, address_from) = text(options.address, "MICRO_SERVER_ADDRESS", DEFAULT_ADDRESS)?;
+        let (advertise, _) = text(options.advertise, "MICRO_SERVER_ADVERTISE", "")?;
         let mut metadata: BTreeMap<_, _> = environment.pairs("MICRO_SERVER_METADATA")?.into_iter().collect();
         metadata.extend(options.metadata);
         let ttl = duration(options.register_ttl, "MICRO_REGISTER_TTL", DEFAULT_TTL)?;
         let interval =
             duration(options.register_interval, "MICRO_REGISTER_INTERVAL", DEFAULT_INTERVAL.min(ttl / 3))?;
+        if interval.is_zero() || ttl.is_zero() {
+            return Err(Error::invalid_argument(
+                "the time to live in the registry and the interval of registrations must be longer than nothing \
+                 (`register_ttl`, `register_interval`)",
+            ));
+        }
         if interval >= ttl {
             return Err(Error::invalid_argument(format!(
                 "the node would be forgotten between two registrations: the interval is {}, the time to live {} \
@@ -57,9 +71,11 @@ impl Decided {
             )));
         }
         Ok(Self {
-            id: text(options.id, "MICRO_SERVER_ID", &random)?,
-            version: text(options.version, "MICRO_SERVER_VERSION", "latest")?,
-            address: text(options.address, "MICRO_SERVER_ADDRESS", DEFAULT_ADDRESS)?,
+            id,
+            version,
+            version_from,
+            address,
+            address_from,
             advertise: Some(advertise).filter(|address| !address.is_empty()),
             metadata,
             ttl,
@@ -78,13 +94,24 @@ impl Decided {
             },
         }
     }
-}
 
-/// What code says is in the code, and the defaults are in the manual; what the environment says is
-/// worth a line.
-fn noted(variable: &str, value: String) -> String {
-    tracing::info!(variable, value, "chosen by the environment");
-    value
+    /// What the registry is told about this node of the service `name`.
+    pub(super) fn registration(
+        &self,
+        name: &str,
+        address: String,
+        endpoints: Vec<EndpointRecord>,
+    ) -> Registration {
+        let mut metadata = self.metadata.clone();
+        metadata.insert("protocols".to_owned(), "connect".to_owned());
+        Registration {
+            service: name.to_owned(),
+            version: self.version.clone(),
+            metadata: Default::default(),
+            endpoints,
+            node: Node { id: format!("{name}-{}", self.id), address, metadata },
+        }
+    }
 }
 
 fn has_port(address: &str) -> bool {
@@ -111,7 +138,9 @@ mod tests {
         };
         let decided = Decided::new(options, &environment).unwrap();
         assert_eq!(decided.address, "127.0.0.1:9000");
+        assert_eq!(decided.address_from, Source::Code);
         assert_eq!(decided.version, "1.2.3");
+        assert_eq!(decided.version_from.of_value(&decided.version), "1.2.3 (MICRO_SERVER_VERSION)");
         assert_eq!(decided.ttl, Duration::from_secs(60));
         assert_eq!(decided.interval, Duration::from_secs(20));
         assert_eq!(decided.metadata["zone"], "b");
@@ -119,6 +148,7 @@ mod tests {
         let decided = Decided::new(Options::default(), &Environment::empty()).unwrap();
         assert_eq!(decided.address, DEFAULT_ADDRESS);
         assert_eq!(decided.version, "latest");
+        assert_eq!(decided.version_from, Source::Default);
     }
 
     #[test]
@@ -127,6 +157,22 @@ mod tests {
             Environment::from_iter([("MICRO_REGISTER_TTL", "10"), ("MICRO_REGISTER_INTERVAL", "10")]);
         let error = Decided::new(Options::default(), &environment).unwrap_err();
         assert!(error.message().contains("MICRO_REGISTER_TTL"), "{error}");
+    }
+
+    #[test]
+    fn no_time_at_all_is_refused_for_both_times_of_a_registration() {
+        for (ttl, interval) in [(0, 0), (0, 1), (10, 0)] {
+            let options = Options {
+                register_ttl: Some(Duration::from_secs(ttl)),
+                register_interval: Some(Duration::from_secs(interval)),
+                ..Options::default()
+            };
+            let error = Decided::new(options, &Environment::empty()).unwrap_err();
+            assert!(error.message().contains("longer than nothing"), "{error}");
+        }
+        // A third of this is nothing.
+        let options = Options { register_ttl: Some(Duration::from_nanos(2)), ..Options::default() };
+        assert!(Decided::new(options, &Environment::empty()).is_err());
     }
 
     #[test]

@@ -1,9 +1,68 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::Service;
 use crate::error::{Error, Result};
 
 type Hook = Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send>;
+
+/// The user's code at the turns of the service's life.
+impl Service {
+    /// Runs before the service listens. Hooks of one kind run in the order they were added; the
+    /// first error stops the start.
+    ///
+    /// Its other half is [`after_stop`](Self::after_stop).
+    pub fn before_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.before_start.add(hook);
+        self
+    }
+
+    /// Runs once the service is registered. An error stops the service again.
+    ///
+    /// Its other half is [`before_stop`](Self::before_stop).
+    pub fn after_start<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.after_start.add(hook);
+        self
+    }
+
+    /// Runs when the service was told to stop, before it leaves the registry. All hooks run,
+    /// whatever the ones before them return, and the service takes calls until they are done: they
+    /// have no limit but their own.
+    ///
+    /// They run in the end of every service that got as far as its
+    /// [`after_start`](Self::after_start) hooks, even where one of those failed.
+    pub fn before_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.before_stop.add(hook);
+        self
+    }
+
+    /// Runs when the last call is done. All hooks run, whatever the ones before them return; they
+    /// have no limit but their own.
+    ///
+    /// They run in the end of every service that got as far as its
+    /// [`before_start`](Self::before_start) hooks, even where one of those, or the rest of the
+    /// start, failed.
+    pub fn after_stop<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.hooks.after_stop.add(hook);
+        self
+    }
+}
 
 /// The user's code at the turns of a service's life.
 #[derive(Default)]
@@ -53,14 +112,21 @@ impl Errors {
     }
 
     /// The first error, with what the others say behind it.
-    pub(super) fn into_result(self) -> Result<()> {
-        let mut errors = self.0.into_iter();
-        let Some(first) = errors.next() else { return Ok(()) };
-        let rest: Vec<_> = errors.map(|error| error.to_string()).collect();
-        if rest.is_empty() {
-            return Err(first);
+    pub(super) fn into_result(mut self) -> Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
         }
+        let first = self.0.remove(0);
+        Err(self.behind(first))
+    }
+
+    /// An error that came before all of these, with what they say behind it.
+    pub(super) fn behind(self, first: Error) -> Error {
+        if self.0.is_empty() {
+            return first;
+        }
+        let rest: Vec<_> = self.0.iter().map(Error::to_string).collect();
         let message = format!("{}; and then: {}", first.message(), rest.join("; "));
-        Err(Error::new(first.code(), message).with_source(first))
+        Error::new(first.code(), message).with_source(first)
     }
 }

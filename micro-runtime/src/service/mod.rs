@@ -2,12 +2,17 @@
 
 mod decide;
 mod hooks;
+mod life;
 mod registrar;
+mod run;
 mod running;
 mod signals;
+mod source;
 mod start;
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +31,10 @@ use hooks::Hooks;
 
 /// How long calls in flight may take to finish after a service was told to stop.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a service goes on taking calls after it left the registry, so that callers hear of it
+/// before they are refused.
+pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 
 /// A service that is being put together.
 ///
@@ -55,12 +64,16 @@ pub struct Service {
     options: Options,
     binder: Binder,
     hooks: Hooks,
-    client: Client,
-    registry: Option<Arc<dyn Registry>>,
+    /// Made for this service, and the only one that its options change.
+    own: Client,
+    /// Somebody else's: it is used as it is.
+    given: Option<Client>,
+    registry_in_code: bool,
     transport: Arc<dyn Transport>,
     codecs: Codecs,
     interceptors: Interceptors,
     limits: Limits,
+    spread_delay: Duration,
     drain_timeout: Duration,
     environment: Environment,
     /// The first thing that was wrong; the start fails with it.
@@ -87,12 +100,14 @@ impl Service {
             options: Options::default(),
             binder: Binder::default(),
             hooks: Hooks::default(),
-            client: Client::new(),
-            registry: None,
+            own: Client::new(),
+            given: None,
+            registry_in_code: false,
             transport: Arc::new(Tcp),
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
             limits: Limits::new(),
+            spread_delay: DEFAULT_SPREAD_DELAY,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             environment: Environment::process(),
             wrong: None,
@@ -139,26 +154,32 @@ impl Service {
         self
     }
 
-    /// How long the registry keeps this node without hearing of it; 90 s unless set.
+    /// How long the registry keeps this node without hearing of it; 90 s unless set. Nothing at
+    /// all is an error at the start.
     pub fn register_ttl(mut self, ttl: Duration) -> Self {
         self.options.register_ttl = Some(ttl);
         self
     }
 
-    /// How often this node tells the registry that it is there; 30 s unless set.
+    /// How often this node tells the registry that it is there; 30 s unless set, or a third of the
+    /// [`register_ttl`](Self::register_ttl) where that is less. It must be less than that, and
+    /// more than nothing.
     pub fn register_interval(mut self, interval: Duration) -> Self {
         self.options.register_interval = Some(interval);
         self
     }
 
     /// Registers with, and finds other services in, this registry; mDNS unless set.
+    ///
+    /// A client that is given with [`with_client`](Self::with_client) finds services where it did
+    /// before.
     pub fn registry(mut self, registry: impl Registry) -> Self {
-        let registry: Arc<dyn Registry> = Arc::new(registry);
-        self.registry = Some(registry.clone());
-        self.configure("registry", |client| client.shared_registry(registry))
+        self.registry_in_code = true;
+        self.configure("registry", |client| client.registry(registry))
     }
 
-    /// Listens and connects through this transport; TCP unless set.
+    /// Listens and connects through this transport; TCP unless set. A client that is given with
+    /// [`with_client`](Self::with_client) connects as it did before.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         let transport: Arc<dyn Transport> = Arc::new(transport);
         self.transport = transport.clone();
@@ -176,7 +197,7 @@ impl Service {
         what: &str,
         change: impl FnOnce(crate::client::ClientBuilder) -> crate::client::ClientBuilder,
     ) -> Self {
-        if !self.client.configure(change) {
+        if !self.own.configure(change) {
             self.wrong.get_or_insert_with(|| {
                 Error::failed_precondition(format!(
                     "the {what} of the service `{}` was set after its client had made a call: set it first",
@@ -187,14 +208,20 @@ impl Service {
         self
     }
 
-    /// Makes calls with this client, and finds services where it does.
+    /// Lets handlers make their calls with this client: [`client`](Self::client) returns it from
+    /// now on.
+    ///
+    /// It is used as it is, and no option of the service changes it. Where no
+    /// [`registry`](Self::registry) is set, the service is registered where this client finds
+    /// services, unless it has fixed addresses.
     pub fn with_client(mut self, client: Client) -> Self {
-        self.client = client;
+        self.given = Some(client);
         self
     }
 
-    /// A client that shares this service's registry and transport. Handlers that call other
-    /// services are made with it:
+    /// The client for handlers that call other services: the one that was given
+    /// [with `with_client`](Self::with_client), or else one that shares this service's registry
+    /// and transport.
     ///
     /// ```ignore
     /// let service = Service::new("web");
@@ -202,7 +229,7 @@ impl Service {
     /// service.handle(Web { greeter }).run().await
     /// ```
     pub fn client(&self) -> Client {
-        self.client.clone()
+        self.given.as_ref().unwrap_or(&self.own).clone()
     }
 
     /// Adds an encoding for all serde messages, by its content type.
@@ -223,75 +250,63 @@ impl Service {
         self
     }
 
-    /// How long calls in flight may take to finish after the service was told to stop;
-    /// [`DEFAULT_DRAIN_TIMEOUT`] unless set.
+    /// How long the service goes on taking calls after it left the registry;
+    /// [`DEFAULT_SPREAD_DELAY`] unless set, and nothing at all [in memory](Self::in_memory).
+    ///
+    /// Callers that did not yet hear that it left are served in this time, and not refused. Give it
+    /// as long as the registry takes to tell everybody, and clients that do not call elsewhere when
+    /// they are refused as long as they cache what they found.
+    pub fn spread_delay(mut self, delay: Duration) -> Self {
+        self.spread_delay = delay;
+        self
+    }
+
+    /// How long calls in flight may take to finish once the service takes no new ones;
+    /// [`DEFAULT_DRAIN_TIMEOUT`] unless set. What stop does before that has limits of its own, see
+    /// [`Running::stop`].
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout;
         self
     }
 
-    /// Runs before the service listens. Hooks of one kind run in the order they were added; the
-    /// first error stops the start.
-    pub fn before_start<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<()>> + Send + 'static,
-    {
-        self.hooks.before_start.add(hook);
-        self
-    }
-
-    /// Runs once the service is registered. An error stops the service again.
-    pub fn after_start<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<()>> + Send + 'static,
-    {
-        self.hooks.after_start.add(hook);
-        self
-    }
-
-    /// Runs when the service was told to stop, before it leaves the registry. All hooks run,
-    /// whatever the ones before them return.
-    pub fn before_stop<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<()>> + Send + 'static,
-    {
-        self.hooks.before_stop.add(hook);
-        self
-    }
-
-    /// Runs when the last call is done. All hooks run, whatever the ones before them return.
-    pub fn after_stop<F, Fut>(mut self, hook: F) -> Self
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<()>> + Send + 'static,
-    {
-        self.hooks.after_stop.add(hook);
-        self
-    }
-
     /// Starts the service and returns once it is registered and takes calls. It runs until the
     /// value is stopped or dropped.
+    ///
+    /// A start that fails undoes what it did, and returns the errors of that as well. One whose
+    /// future is dropped does so in the background, without the hooks.
     pub async fn start(self) -> Result<Running> {
-        start::start(self).await
+        // Nobody can tell it to stop, so it is running when it did not fail.
+        let Ok(running) = start::start(self, pending::<Infallible>()).await?;
+        Ok(running)
     }
 
     /// Starts the service without a socket, for tests: its [`client`](Running::client) reaches it
     /// through memory, with everything but the network between them. It knows no other service.
-    pub async fn in_memory(self) -> Result<Running> {
-        self.transport(MemoryTransport::new()).registry(MemoryRegistry::new()).start().await
+    ///
+    /// The environment has no say in it, and neither [`address`](Self::address) nor
+    /// [`advertise`](Self::advertise) have a meaning. A client that was given with
+    /// [`with_client`](Self::with_client) stays as it is, for the calls that handlers make.
+    pub async fn in_memory(mut self) -> Result<Running> {
+        self.options.address = None;
+        self.options.advertise = None;
+        // Its registry tells everybody before it returns.
+        self.spread_delay = Duration::ZERO;
+        self.environment(Environment::empty())
+            .transport(MemoryTransport::new())
+            .registry(MemoryRegistry::new())
+            .start()
+            .await
     }
 
-    /// Runs the service until Ctrl-C or SIGTERM, then lets it finish what it has in hand. A second
-    /// signal stops it at once.
+    /// Runs the service until Ctrl-C or SIGTERM, then stops it as [`Running::stop`] does. A second
+    /// signal stops it at once, and is an error.
+    ///
+    /// A signal during the start ends the start where it is, a hook that is under way included,
+    /// undoes what was done, and is no error.
     ///
     /// Returns every error there was: of the start, of the hooks, and of the stop.
     pub async fn run(self) -> Result<()> {
-        // Heard from now on, so that a signal during the start is not lost.
-        let signals = signals::Signals::new()?;
-        self.start().await?.until(signals).await
+        run::run(self).await
     }
 }
 

@@ -1,65 +1,119 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::registry::{Registration, Registry};
 
+/// How long leaving the registry may hold a stopping service up, before it stops without it.
+pub(super) const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How much of that a renewal under way may take.
+const RENEWAL_LIMIT: Duration = Duration::from_secs(1);
+
 /// Keeps a node in the registry.
+///
+/// One task does all that is said about the node, one thing after the other: a renewal cannot
+/// come in after the node was taken out. It is there before the node is registered for the first
+/// time, so that a start that is given up leaves nothing behind.
 pub(super) struct Registrar {
-    registry: Arc<dyn Registry>,
-    registration: Arc<Registration>,
-    renewal: JoinHandle<()>,
+    registry: &'static str,
+    ttl: Duration,
+    first: Option<oneshot::Receiver<Result<()>>>,
+    task: JoinHandle<Result<()>>,
+    /// Dropping it makes the task take the node out.
+    present: DropGuard,
 }
 
 impl Registrar {
     /// Registers, and goes on registering every `interval`.
-    pub(super) async fn start(
+    pub(super) fn start(
         registry: Arc<dyn Registry>,
         registration: Registration,
         ttl: Duration,
         interval: Duration,
-    ) -> Result<Self> {
-        registry.register(&registration, ttl).await?;
-        let registration = Arc::new(registration);
-        let renewal = tokio::spawn(renew(registry.clone(), registration.clone(), ttl, interval));
-        Ok(Self { registry, registration, renewal })
+    ) -> Self {
+        let leave = CancellationToken::new();
+        let (told, first) = oneshot::channel();
+        let name = registry.name();
+        let task = tokio::spawn(keep(registry, registration, (ttl, interval), told, leave.clone()));
+        Self { registry: name, ttl, first: Some(first), task, present: leave.drop_guard() }
     }
 
-    /// Takes the node out of the registry.
-    pub(super) async fn stop(&self) -> Result<()> {
-        self.renewal.abort();
-        self.registry.deregister(&self.registration).await
+    /// Waits for the first registration.
+    pub(super) async fn registered(&mut self) -> Result<()> {
+        match self.first.take() {
+            Some(first) => first.await.unwrap_or_else(|_| Err(self.failed())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the node out of the registry, and waits for it up to [`LEAVE_LIMIT`]. What takes
+    /// longer goes on in the background.
+    pub(super) async fn stop(self) -> Result<()> {
+        let Self { registry, ttl, mut task, present, .. } = self;
+        drop(present);
+        match timeout(LEAVE_LIMIT, &mut task).await {
+            Ok(left) => left.unwrap_or_else(|_| Err(panicked(registry))),
+            Err(_) => Err(Error::deadline_exceeded(format!(
+                "the registry `{registry}` did not let the node go within {}: callers may be sent to it until it is \
+                 forgotten, {} after its last registration",
+                humantime::format_duration(LEAVE_LIMIT),
+                humantime::format_duration(ttl)
+            ))),
+        }
+    }
+
+    fn failed(&self) -> Error {
+        panicked(self.registry)
     }
 }
 
-/// A registrar that is let go without [`Registrar::stop`] still tries to take the node out.
-impl Drop for Registrar {
-    fn drop(&mut self) {
-        if self.renewal.is_finished() {
-            return;
-        }
-        self.renewal.abort();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (registry, registration) = (self.registry.clone(), self.registration.clone());
-            runtime.spawn(async move { registry.deregister(&registration).await });
-        }
-    }
+#[cold]
+fn panicked(registry: &str) -> Error {
+    Error::internal(format!("the driver of the registry `{registry}` panicked"))
 }
 
-async fn renew(
+/// Registers until told to leave, and leaves.
+async fn keep(
     registry: Arc<dyn Registry>,
-    registration: Arc<Registration>,
-    ttl: Duration,
-    interval: Duration,
-) {
+    registration: Registration,
+    (ttl, interval): (Duration, Duration),
+    told: oneshot::Sender<Result<()>>,
+    leave: CancellationToken,
+) -> Result<()> {
+    // What is on its way may arrive, and is then taken back; but it cannot keep the node for ever.
+    let register = || async {
+        tokio::select! {
+            registered = registry.register(&registration, ttl) => registered,
+            () = after(&leave, RENEWAL_LIMIT) => Ok(()),
+        }
+    };
+    let first = register().await;
+    let failed = first.is_err();
+    // Nobody listens where the start was given up.
+    let _ = told.send(first);
+    if failed {
+        return Ok(());
+    }
     loop {
         // Nodes that started together do not come together for ever.
-        sleep(interval.mul_f64(0.9 + 0.1 * fastrand::f64())).await;
-        if let Err(error) = registry.register(&registration, ttl).await {
+        let pause = interval - interval.mul_f64(0.1 * fastrand::f64());
+        tokio::select! {
+            () = leave.cancelled() => return registry.deregister(&registration).await,
+            () = sleep(pause) => {}
+        }
+        if let Err(error) = register().await {
             tracing::warn!(registry = registry.name(), %error, "cannot renew the registration; it is tried again");
         }
     }
+}
+
+async fn after(token: &CancellationToken, time: Duration) {
+    token.cancelled().await;
+    sleep(time).await;
 }

@@ -1,75 +1,57 @@
 use std::fmt;
-use std::time::Duration;
 
-use super::hooks::{Errors, List};
-use super::registrar::Registrar;
+use super::hooks::Errors;
+use super::life::Life;
+use super::run;
 use super::signals::Signals;
 use crate::client::Client;
-use crate::error::{Error, Result};
-use crate::server::Server;
+use crate::error::Result;
 
 /// A service that takes calls. Dropping it stops it at once; [`stop`](Self::stop) lets it finish.
 #[must_use = "a service stops when this is dropped"]
 pub struct Running {
     client: Client,
-    server: Server,
-    registrar: Registrar,
-    before_stop: List,
-    after_stop: List,
-    drain_timeout: Duration,
+    address: String,
+    life: Life,
 }
 
 impl Running {
-    pub(super) fn new(
-        client: Client,
-        server: Server,
-        registrar: Registrar,
-        before_stop: List,
-        after_stop: List,
-        drain_timeout: Duration,
-    ) -> Self {
-        Self { client, server, registrar, before_stop, after_stop, drain_timeout }
+    pub(super) fn new(client: Client, address: String, life: Life) -> Self {
+        Self { client, address, life }
     }
 
-    /// A client that finds services where this one is registered, itself included.
+    /// A client that finds services where this one is registered, itself included, and connects
+    /// through the transport that this one listens on.
+    ///
+    /// It is made for the service. A client that was given with
+    /// [`with_client`](super::Service::with_client) is another one.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
     /// The address it listens on, with the port that the system chose.
     pub fn address(&self) -> &str {
-        self.server.address()
+        &self.address
     }
 
     /// Waits for Ctrl-C or SIGTERM, then stops. A second signal stops at once.
     pub async fn until_signal(self) -> Result<()> {
-        self.until(Signals::new()?).await
+        run::until(self, Signals::new()?).await
     }
 
-    pub(super) async fn until(self, mut signals: Signals) -> Result<()> {
-        let signal = signals.next().await;
-        tracing::info!(signal, "stopping");
-        tokio::select! {
-            stopped = self.stop() => stopped,
-            signal = signals.next() => {
-                Err(Error::canceled(format!("stopped at once by a second signal ({signal}), with calls in flight")))
-            }
-        }
-    }
-
-    /// Leaves the registry, takes no new calls, lets the calls in flight finish for up to the
-    /// drain timeout, and cuts the rest off. Returns every error there was on the way.
+    /// Stops, in this order:
+    ///
+    /// 1. `before_stop` hooks run, as long as they take;
+    /// 2. the node leaves the registry, which holds up what follows for 2 s at most;
+    /// 3. calls are still taken for the [spread delay](super::Service::spread_delay);
+    /// 4. no new calls are taken, and those in flight may finish for up to the
+    ///    [drain timeout](super::Service::drain_timeout); the rest is cut off;
+    /// 5. `after_stop` hooks run, as long as they take.
+    ///
+    /// Returns every error there was on the way.
     pub async fn stop(self) -> Result<()> {
         let mut errors = Errors::default();
-        self.before_stop.run_all(&mut errors).await;
-        errors.note(self.registrar.stop().await);
-        let cut = self.server.stop(self.drain_timeout).await;
-        if cut > 0 {
-            let limit = humantime::format_duration(self.drain_timeout);
-            tracing::warn!(calls = cut, "calls that were not done within {limit} were cut off");
-        }
-        self.after_stop.run_all(&mut errors).await;
-        tracing::info!(address = self.server.address(), "stopped");
+        self.life.down(&mut errors).await;
         errors.into_result()
     }
 }

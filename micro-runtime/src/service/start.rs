@@ -1,37 +1,62 @@
 use std::sync::Arc;
 
 use super::decide::Decided;
-use super::registrar::Registrar;
+use super::hooks::Errors;
+use super::life::{Life, Plan};
+use super::source::Source;
 use super::{Running, Service};
+use crate::client::Client;
 use crate::endpoint::Routes;
-use crate::error::Result;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
 use crate::protocol::Site;
-use crate::registry::{self, EndpointRecord, Node, Registration};
-use crate::server::Server;
+use crate::registry::{EndpointRecord, Registry};
 
-/// From a service that is put together to one that takes calls.
-pub(super) async fn start(service: Service) -> Result<Running> {
-    let Service { name, options, binder, hooks, client, registry, transport, .. } = service;
+/// How a start ended that did not fail: with a service that takes calls, or undone because it was
+/// told to stop.
+pub(super) type Started<S> = std::result::Result<Running, S>;
+
+/// From a service that is put together to one that takes calls, unless it is `told` to stop first.
+///
+/// Where the start fails or is told to stop, what was done is undone before this returns.
+pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) -> Result<Started<S>> {
+    let (client, mut life, plan) = prepare(service)?;
+    let up = tokio::select! {
+        biased;
+        told = told => Err(told),
+        up = life.up(plan) => Ok(up),
+    };
+    let mut errors = Errors::default();
+    match up {
+        Ok(Ok(address)) => Ok(Ok(Running::new(client, address, life))),
+        Ok(Err(error)) => {
+            life.down(&mut errors).await;
+            Err(errors.behind(error))
+        }
+        Err(told) => {
+            life.down(&mut errors).await;
+            errors.into_result().map(|()| Err(told))
+        }
+    }
+}
+
+/// All that can be known to be wrong before any of the user's code runs.
+fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     if let Some(wrong) = service.wrong {
         return Err(wrong);
     }
-    let decided = Decided::new(options, &service.environment)?;
-    let registry = match registry {
-        Some(registry) => registry,
-        None => match client.discovery()? {
-            Some(discovery) => discovery.registry().clone(),
-            None => registry::from_environment(&service.environment)?,
-        },
+    let decided = Decided::new(service.options, &service.environment)?;
+    let (registry, registry_from) =
+        registry(&service.own, service.given.as_ref(), service.registry_in_code, &service.environment)?;
+    let (selector, selector_from) = match &service.given {
+        Some(given) => (given.selector_name()?, Source::Client),
+        None => (service.own.selector_name()?, Source::of(&service.environment, "MICRO_SELECTOR")?),
     };
-    let routes = Routes::new(binder)?;
+    let routes = Routes::new(service.binder)?;
     let endpoints = routes.methods().map(EndpointRecord::from).collect();
+    // What is advertised is known once it listens; the rest can be checked now.
+    decided.registration(&service.name, decided.address.clone(), Vec::new()).check()?;
 
-    // Known to be wrong before any of the user's code runs, and not only when it is registered.
-    registration(&name, &decided, decided.address.clone(), Vec::new()).check()?;
-
-    hooks.before_start.run().await?;
-    let listener = transport.listen(&decided.address).await?;
-    let advertised = decided.advertised(transport.advertised(&listener.address())?);
     let site = Site {
         routes,
         codecs: service.codecs,
@@ -39,45 +64,49 @@ pub(super) async fn start(service: Service) -> Result<Running> {
         max_message_size: service.limits.max_message_size,
         body_timeout: service.limits.body_timeout,
     };
-    let server = Server::start(listener, site, service.limits);
-
-    let registration = registration(&name, &decided, advertised, endpoints);
-    let node = registration.node.id.clone();
-    let registrar = Registrar::start(registry.clone(), registration, decided.ttl, decided.interval).await?;
-    tracing::info!(
-        service = name,
-        version = decided.version,
-        node,
-        address = server.address(),
-        registry = registry.name(),
-        transport = transport.name(),
-        "started"
-    );
-    let running =
-        Running::new(client, server, registrar, hooks.before_stop, hooks.after_stop, service.drain_timeout);
-    match hooks.after_start.run().await {
-        Ok(()) => Ok(running),
-        Err(error) => {
-            // The error of the hook is the one to tell; it stands before whatever stopping brings.
-            let _ = running.stop().await;
-            Err(error)
-        }
-    }
+    let chosen = [registry_from.of_value(registry.name()), selector_from.of_value(selector)];
+    let life = Life::new(service.hooks, service.spread_delay, service.drain_timeout);
+    let plan = Plan {
+        name: service.name,
+        decided,
+        endpoints,
+        site,
+        limits: service.limits,
+        registry,
+        transport: service.transport,
+        chosen,
+    };
+    Ok((service.own, life, plan))
 }
 
-fn registration(
-    name: &str,
-    decided: &Decided,
-    address: String,
-    endpoints: Vec<EndpointRecord>,
-) -> Registration {
-    let mut metadata = decided.metadata.clone();
-    metadata.insert("protocols".to_owned(), "connect".to_owned());
-    Registration {
-        service: name.to_owned(),
-        version: decided.version.clone(),
-        metadata: Default::default(),
-        endpoints,
-        node: Node { id: format!("{name}-{}", decided.id), address, metadata },
+/// The registry of the service, which is that of its own client as well.
+///
+/// It opens the clients: what is wrong with them fails the start, and not the first call.
+fn registry(
+    own: &Client,
+    given: Option<&Client>,
+    in_code: bool,
+    environment: &Environment,
+) -> Result<(Arc<dyn Registry>, Source)> {
+    let found = match given {
+        Some(given) => given.discovery()?.filter(|_| !in_code),
+        None => None,
+    };
+    let source = match &found {
+        Some(_) => Source::Client,
+        None if in_code => Source::Code,
+        None => Source::of(environment, "MICRO_REGISTRY")?,
+    };
+    if let Some(found) = found {
+        let registry = found.registry().clone();
+        if !own.configure(|client| client.shared_registry(registry)) {
+            return Err(Error::failed_precondition(
+                "`with_client` was called after the service's own client had made a call: call it first",
+            ));
+        }
+    }
+    match own.discovery()? {
+        Some(discovery) => Ok((discovery.registry().clone(), source)),
+        None => Err(Error::internal("the client that a service makes for itself has no fixed addresses")),
     }
 }

@@ -9,6 +9,7 @@ mod tcp;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// For implementations of the traits of this module.
 pub use async_trait::async_trait;
@@ -44,6 +45,27 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// name one.
     fn advertised(&self, local: &str) -> Result<String> {
         Ok(local.to_owned())
+    }
+}
+
+/// A shared transport is one as well, so that one that was chosen at run time can be given to a
+/// service or a client.
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn listen(&self, address: &str) -> Result<Box<dyn Listener>> {
+        (**self).listen(address).await
+    }
+
+    async fn connect(&self, address: &str) -> Result<BoxIo> {
+        (**self).connect(address).await
+    }
+
+    fn advertised(&self, local: &str) -> Result<String> {
+        (**self).advertised(local)
     }
 }
 

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod clients;
+mod leaving;
+mod settings;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -115,6 +119,52 @@ async fn a_hook_that_fails_after_the_start_stops_the_service_again() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_says_what_went_wrong_while_it_was_undone() {
+    let registry = Memory::new();
+    let started = service(&registry)
+        .after_start(|| async { Err(Error::unavailable("no leader")) })
+        .before_stop(|| async { Err(Error::internal("never led")) })
+        .after_stop(|| async { Err(Error::data_loss("the file is gone")) })
+        .start()
+        .await;
+    let error = started.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unavailable: no leader; and then: internal: never led; data_loss: the file is gone"
+    );
+}
+
+#[tokio::test]
+async fn what_was_opened_before_the_start_is_closed_where_the_start_fails() {
+    let holder = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let (log, registry) = (Log::default(), Memory::new());
+    let hook = |what| {
+        let log = log.clone();
+        move || log.add(what)
+    };
+    let started = service(&registry)
+        .address(&taken)
+        .before_start(hook("opened"))
+        .after_start(hook("started"))
+        .before_stop(hook("stopping"))
+        .after_stop(hook("closed"))
+        .start()
+        .await;
+    assert!(started.unwrap_err().message().contains("cannot listen"));
+    assert_eq!(log.all(), ["opened", "closed"]);
+
+    let of_two = service(&registry)
+        .before_start(hook("opened one"))
+        .before_start(|| async { Err(Error::unavailable("no database")) })
+        .after_stop(hook("closed one"))
+        .start()
+        .await;
+    assert_eq!(of_two.unwrap_err().message(), "no database");
+    assert_eq!(log.all()[2..], ["opened one", "closed one"]);
+}
+
+#[tokio::test]
 async fn stopping_runs_every_hook_and_returns_every_error() {
     let registry = Memory::new();
     let running = service(&registry)
@@ -205,87 +255,6 @@ async fn two_services_in_one_process_do_not_interfere() {
     one.finish.notify_one();
     call.await.unwrap().unwrap();
     first.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn options_in_code_win_over_the_environment() {
-    let registry = Memory::new();
-    let environment = Environment::from_iter([
-        ("MICRO_SERVER_ID", "from-environment"),
-        ("MICRO_SERVER_VERSION", "0.9"),
-        ("MICRO_SERVER_METADATA", "zone=a,tier=gold"),
-        ("MICRO_SERVER_ADVERTISE", "greeter.internal"),
-        ("MICRO_SERVER_ADDRESS", "127.0.0.1:0"),
-        // Not looked at, because the registry is given in code.
-        ("MICRO_REGISTRY", "nonsense"),
-    ]);
-    let _running = Service::new("work")
-        .environment(environment)
-        .registry(registry.clone())
-        .version("1.0")
-        .metadata("zone", "b")
-        .start()
-        .await
-        .unwrap();
-    let record = registry.services().await.unwrap().remove(0);
-    assert_eq!(record.version, "1.0");
-    let node = &record.nodes[0];
-    assert_eq!(node.id, "work-from-environment");
-    assert_eq!((node.metadata["zone"].as_str(), node.metadata["tier"].as_str()), ("b", "gold"));
-    assert!(node.address.starts_with("greeter.internal:"), "{}", node.address);
-}
-
-#[tokio::test]
-async fn the_registry_of_the_environment_is_used_where_code_gives_none() {
-    let environment = Environment::from_iter([("MICRO_REGISTRY", "memory")]);
-    let running =
-        Service::new("work").environment(environment).handle(Work::default()).start().await.unwrap();
-    WorkClient::new(&running.client()).quick(&Context::new(), ()).await.unwrap();
-    running.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_variable_that_makes_no_sense_fails_the_start_with_what_is_known() {
-    for (variable, value, told) in [
-        (
-            "MICRO_REGISTRY",
-            "zookeeper",
-            "MICRO_REGISTRY: there is no registry `zookeeper`; known: mdns, memory",
-        ),
-        ("MICRO_SELECTOR", "fastest", "MICRO_SELECTOR: there is no selector `fastest`; known: p2c, random"),
-        ("MICRO_REGISTER_TTL", "soon", "the environment variable MICRO_REGISTER_TTL is `soon`"),
-        ("MICRO_SERVER_METADATA", "zone", "`name=value`"),
-        ("MICRO_CLIENT_REQUEST_TIMEOUT", "x", "MICRO_CLIENT_REQUEST_TIMEOUT is `x`"),
-        ("MICRO_SERVER_ADDRESS", "nowhere", "cannot listen on `nowhere`"),
-    ] {
-        let environment = Environment::from_iter([("MICRO_REGISTRY", "memory"), (variable, value)]);
-        let error = Service::new("work").environment(environment).start().await.unwrap_err();
-        assert!(error.message().contains(told), "{variable}: {error}");
-    }
-}
-
-#[tokio::test]
-async fn a_name_that_registries_cannot_hold_fails_the_start() {
-    for name in ["", "my service", "a/b"] {
-        let error =
-            Service::new(name).environment(Environment::empty()).registry(Memory::new()).start().await;
-        assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
-    }
-}
-
-#[tokio::test]
-async fn two_handlers_of_one_route_fail_the_start() {
-    let error =
-        service(&Memory::new()).handle(Work::default()).handle(Work::default()).start().await.unwrap_err();
-    assert!(error.message().contains("two handlers serve `/Work/"), "{error}");
-}
-
-#[tokio::test]
-async fn a_registry_that_is_set_too_late_fails_the_start() {
-    let service = service(&Memory::new());
-    let _ = WorkClient::new(&service.client()).quick(&Context::new(), ()).await;
-    let error = service.registry(Memory::new()).start().await.unwrap_err();
-    assert!(error.message().contains("set it first"), "{error}");
 }
 
 #[tokio::test]

@@ -1,0 +1,103 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::decide::Decided;
+use super::hooks::{Errors, Hooks};
+use super::registrar::Registrar;
+use crate::error::Result;
+use crate::protocol::Site;
+use crate::registry::{EndpointRecord, Registry};
+use crate::server::{Limits, Server};
+use crate::transport::Transport;
+
+/// What a service has brought up so far, and how that is taken down again.
+///
+/// Hooks come in pairs: once the start got to `before_start`, `after_stop` runs in the end, and
+/// once it got to `after_start`, `before_stop` does, whatever failed in between.
+pub(super) struct Life {
+    hooks: Hooks,
+    server: Option<Server>,
+    registrar: Option<Registrar>,
+    ready: bool,
+    spread_delay: Duration,
+    drain_timeout: Duration,
+}
+
+/// All that is needed to bring a service up.
+pub(super) struct Plan {
+    pub(super) name: String,
+    pub(super) decided: Decided,
+    pub(super) endpoints: Vec<EndpointRecord>,
+    pub(super) site: Site,
+    pub(super) limits: Limits,
+    pub(super) registry: Arc<dyn Registry>,
+    pub(super) transport: Arc<dyn Transport>,
+    /// The registry and the selector, each with its source, for the log.
+    pub(super) chosen: [String; 2],
+}
+
+impl Life {
+    pub(super) fn new(hooks: Hooks, spread_delay: Duration, drain_timeout: Duration) -> Self {
+        Self { hooks, server: None, registrar: None, ready: false, spread_delay, drain_timeout }
+    }
+
+    /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
+    /// [`Life::down`] undoes what was done.
+    pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
+        let Plan { name, decided, endpoints, site, limits, registry, transport, chosen } = plan;
+        std::mem::take(&mut self.hooks.before_start).run().await?;
+
+        let listener = transport.listen(&decided.address).await?;
+        let address = listener.address();
+        let advertised = decided.advertised(transport.advertised(&address)?);
+        self.server = Some(Server::start(listener, site, limits));
+
+        let registration = decided.registration(&name, advertised, endpoints);
+        let node = registration.node.clone();
+        let registrar = Registrar::start(registry, registration, decided.ttl, decided.interval);
+        self.registrar.insert(registrar).registered().await?;
+
+        let [registry, selector] = chosen;
+        tracing::info!(
+            service = name,
+            version = decided.version_from.of_value(&decided.version),
+            node = node.id,
+            address = decided.address_from.of_value(&address),
+            advertised = node.address,
+            registry,
+            selector,
+            transport = transport.name(),
+            "started"
+        );
+        self.ready = true;
+        std::mem::take(&mut self.hooks.after_start).run().await?;
+        Ok(address)
+    }
+
+    /// Leaves the registry, goes on serving while that spreads, takes no new calls, lets those in
+    /// flight finish, and cuts the rest off.
+    pub(super) async fn down(self, errors: &mut Errors) {
+        if self.ready {
+            self.hooks.before_stop.run_all(errors).await;
+        }
+        if let Some(registrar) = self.registrar {
+            let left = registrar.stop().await;
+            // Of a node that could not leave nobody hears, however long it waits.
+            if self.ready && left.is_ok() {
+                sleep(self.spread_delay).await;
+            }
+            errors.note(left);
+        }
+        if let Some(server) = self.server {
+            let cut = server.stop(self.drain_timeout).await;
+            if cut > 0 {
+                let limit = humantime::format_duration(self.drain_timeout);
+                tracing::warn!(calls = cut, "calls that were not done within {limit} were cut off");
+            }
+            tracing::info!(address = server.address(), "stopped");
+        }
+        self.hooks.after_stop.run_all(errors).await;
+    }
+}

@@ -72,8 +72,7 @@ async fn a_stream_that_never_waits_ends_in_time_as_well() {
         let mut wire = Wire::open(&site, version).await;
         let mut request = post("/Lab/Count", STREAM, full(envelope(0, u64::MAX.to_string())));
         request.headers_mut().insert(TIMEOUT, "50".parse().unwrap());
-        let (messages, _) = wire.send(request).await.stream_error("deadline_exceeded");
-        assert!(!messages.is_empty());
+        wire.send(request).await.stream_error("deadline_exceeded");
         site.handlers(0).await;
     }
 }

@@ -72,3 +72,96 @@ where
         Ok(Some(Envelope { flags, message: self.buffer.split_to(length).freeze() }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Code;
+
+    const LIMITS: ReadLimits = ReadLimits { max_message_size: 64, idle: None };
+
+    /// Cuts `bytes` at these places and reads the pieces; all of them are there already.
+    fn read(bytes: &[u8], cuts: &[usize]) -> (Vec<(u8, Bytes)>, Result<()>) {
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        for to in cuts.into_iter().chain([bytes.len()]) {
+            pieces.push(Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(&bytes[from..to]))));
+            from = to;
+        }
+        let mut envelopes = Envelopes::new(StreamBody::new(stream::iter(pieces)), LIMITS);
+        let mut read = Vec::new();
+        loop {
+            match envelopes.next().now_or_never().unwrap() {
+                Ok(Some(Envelope { flags, message })) => read.push((flags, message)),
+                Ok(None) => return (read, Ok(())),
+                Err(error) => return (read, Err(error)),
+            }
+        }
+    }
+
+    fn written(envelopes: &[(u8, Vec<u8>)]) -> Vec<u8> {
+        let envelope = |(flags, message): &(u8, Vec<u8>)| {
+            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+            [&[*flags][..], &length, message].concat()
+        };
+        envelopes.iter().flat_map(envelope).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn envelopes_survive_being_cut_anywhere(
+            envelopes in vec((any::<u8>(), vec(any::<u8>(), 0..=64)), 0..8),
+            cuts in vec(any::<usize>(), 0..20),
+        ) {
+            let (read, ended) = read(&written(&envelopes), &cuts);
+            prop_assert!(ended.is_ok());
+            let read: Vec<_> = read.into_iter().map(|(flags, message)| (flags, message.to_vec())).collect();
+            prop_assert_eq!(read, envelopes);
+        }
+
+        #[test]
+        fn a_body_that_ends_inside_an_envelope_is_an_error_after_the_whole_ones(
+            whole in vec((any::<u8>(), vec(any::<u8>(), 0..=64)), 0..4),
+            last in vec(any::<u8>(), 0..=64),
+            keep in any::<usize>(),
+            cuts in vec(any::<usize>(), 0..20),
+        ) {
+            let last = written(&[(0, last)]);
+            let bytes = [&written(&whole)[..], &last[..1 + keep % (last.len() - 1)]].concat();
+            let (read, ended) = read(&bytes, &cuts);
+            prop_assert_eq!(read.len(), whole.len());
+            prop_assert_eq!(ended.unwrap_err().code(), Code::InvalidArgument);
+        }
+
+        #[test]
+        fn an_envelope_over_the_limit_is_refused_by_its_head(
+            flags in any::<u8>(),
+            length in 65_u32..,
+            rest in vec(any::<u8>(), 0..100),
+        ) {
+            let bytes = [&[flags][..], &length.to_be_bytes(), &rest].concat();
+            let (read, ended) = read(&bytes, &[]);
+            prop_assert!(read.is_empty());
+            prop_assert_eq!(ended.unwrap_err().code(), Code::ResourceExhausted);
+        }
+
+        #[test]
+        fn any_bytes_are_envelopes_or_an_error(
+            bytes in vec(prop_oneof![Just(0_u8), any::<u8>()], 0..300),
+            cuts in vec(any::<usize>(), 0..20),
+        ) {
+            let (read, ended) = read(&bytes, &cuts);
+            prop_assert!(read.iter().all(|(_, message)| message.len() <= 64));
+            let size: usize = read.iter().map(|(_, message)| 5 + message.len()).sum();
+            prop_assert!(ended.is_err() || size == bytes.len());
+        }
+    }
+}

@@ -85,7 +85,55 @@ fn name_of<E>(name: &Result<HeaderName, E>) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Names and values that metadata takes.
+    fn entries() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
+        let text =
+            ("[a-z][a-z0-9_.-]{0,12}x", "[ -~\t]{0,20}").prop_map(|(name, value)| (name, value.into_bytes()));
+        let bytes = ("[a-z]{1,8}-bin", vec(any::<u8>(), 0..20));
+        vec(prop_oneof![text, bytes], 0..10)
+    }
+
+    proptest! {
+        #[test]
+        fn any_metadata_survives_the_way_through_headers(entries in entries()) {
+            let mut metadata = Metadata::new();
+            for (name, value) in &entries {
+                metadata.append(name, value).unwrap();
+            }
+            for prefix in ["", "trailer-"] {
+                let mut headers = HeaderMap::new();
+                extend(&mut headers, &metadata, prefix);
+                let back = to_metadata(&headers, prefix);
+                prop_assert_eq!(back.len(), entries.len());
+                // Names may change places, the values of one name may not.
+                for (name, _) in &entries {
+                    let of = |metadata: &Metadata| {
+                        let all = metadata.iter().filter(|(known, _)| known == name);
+                        all.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+                    };
+                    prop_assert_eq!(of(&back), of(&metadata));
+                }
+            }
+        }
+
+        #[test]
+        fn any_headers_are_metadata_or_left_out(
+            entries in vec(("[!-~]{1,20}(-bin)?", vec(any::<u8>(), 0..20)), 0..10),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &entries {
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+                    headers.append(name, value);
+                }
+            }
+            prop_assert!(to_metadata(&headers, "").len() <= headers.len());
+        }
+    }
 
     #[test]
     fn metadata_survives_the_way_through_headers() {

@@ -55,7 +55,9 @@ impl Limits {
         self
     }
 
-    /// How long the head of a request may take to arrive; 10 s unless set.
+    /// How long the head of a request may take to arrive, from its first byte, and how long a new
+    /// connection may say nothing; 10 s unless set. An HTTP/2 connection that never finishes a head
+    /// ends with the idle timeout.
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout;

@@ -1,14 +1,22 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{BoxIo, Listener, Transport};
 use crate::error::{Error, Result};
 
+/// How long the other side may be silent before it is asked whether it is still there, and how
+/// often it is asked. After some silence more, nine questions on Linux, it is taken for gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
 /// TCP, with `TCP_NODELAY` on both sides: without it every HTTP/2 call waits for the delayed
-/// acknowledgement of the other side, about 40 ms.
+/// acknowledgement of the other side, about 40 ms. Keep-alive is on as well: HTTP/1.1 has no other
+/// way to find out that a client vanished in the middle of a call.
 ///
 /// Addresses are `host:port`; `:8080` and `0.0.0.0:8080` are every interface, port 0 lets the
 /// system choose.
@@ -31,7 +39,7 @@ impl Transport for Tcp {
 
     async fn connect(&self, address: &str) -> Result<BoxIo> {
         let stream = TcpStream::connect(address).await;
-        match stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+        match stream.and_then(|stream| prepare(&stream).map(|()| stream)) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
                 let message = format!("cannot connect to {address}: {error}");
@@ -64,6 +72,12 @@ impl Transport for Tcp {
     }
 }
 
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
+    SockRef::from(stream).set_tcp_keepalive(&keep_alive)
+}
+
 fn is_private(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private(),
@@ -93,7 +107,11 @@ impl Listener for TcpListener {
 
     async fn accept(&mut self) -> io::Result<(BoxIo, String)> {
         let (stream, peer) = Self::accept(self).await?;
-        stream.set_nodelay(true)?;
+        // A connection that is broken already says so when it is read; it is no fault of the
+        // listener's.
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%peer, %error, "cannot set the options of a connection");
+        }
         Ok((Box::new(stream), peer.to_string()))
     }
 }
@@ -109,6 +127,15 @@ mod tests {
         assert!(refused.message().contains("another program has it"), "{refused}");
         let refused = Tcp.listen("8080").await.err().unwrap();
         assert!(refused.message().contains("an address is `host:port`"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_sends_at_once_and_asks_whether_the_other_side_is_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&client).unwrap();
+        assert!(client.nodelay().unwrap());
+        assert!(SockRef::from(&client).keepalive().unwrap());
     }
 
     #[tokio::test]

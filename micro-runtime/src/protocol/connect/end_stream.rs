@@ -67,3 +67,62 @@ impl EndStream {
         (self.error.map(|error| error.into_error(Code::Unknown, method)), trailers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Detail;
+
+    const METHOD: MethodDescriptor =
+        MethodDescriptor::new::<(), ()>("test.v1.Probe", "Ask", "/test.v1.Probe/Ask", "");
+
+    fn read(end: &EndStream) -> (Option<Error>, Metadata) {
+        let mut buffer = BytesMut::new();
+        end.write(&mut buffer).unwrap();
+        assert_eq!(buffer[0], END_STREAM);
+        EndStream::read(&buffer[5..]).unwrap().into_parts(&METHOD)
+    }
+
+    proptest! {
+        #[test]
+        fn an_error_comes_out_as_it_went_in(
+            code in proptest::sample::select(Code::ALL),
+            message in any::<String>(),
+            details in vec(("[a-z.]{1,10}", vec(any::<u8>(), 0..10)), 0..3),
+            token in vec(any::<u8>(), 0..10),
+        ) {
+            let mut error = Error::new(code, message.clone());
+            for (name, value) in &details {
+                error = error.with_detail(Detail::new(name.clone(), value.clone()));
+            }
+            error.metadata_mut().insert("token-bin", &token).unwrap();
+            let (back, metadata) = read(&EndStream::failed(&error));
+            let back = back.unwrap();
+            prop_assert_eq!((back.code(), back.message()), (code, &message[..]));
+            prop_assert_eq!(back.details(), error.details());
+            prop_assert_eq!(metadata.get_bytes("token-bin").unwrap(), &token);
+        }
+
+        #[test]
+        fn any_bytes_are_an_end_or_an_error(bytes in vec(any::<u8>(), 0..100)) {
+            let _ = EndStream::read(&bytes);
+        }
+
+        #[test]
+        fn any_json_is_an_end_or_an_error(
+            code in any::<String>(),
+            value in any::<String>(),
+            name in any::<String>(),
+        ) {
+            let end = serde_json::json!({
+                "error": { "code": code, "details": [{ "type": name, "value": value }] },
+                "metadata": { name: [value] },
+            });
+            let end = EndStream::read(end.to_string().as_bytes()).unwrap();
+            prop_assert!(end.into_parts(&METHOD).0.is_some());
+        }
+    }
+}

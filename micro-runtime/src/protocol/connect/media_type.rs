@@ -73,7 +73,19 @@ fn weight(choice: &str) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_media_type_or_none(text in any::<String>()) {
+            if let Some((_, name)) = subtype(&text) {
+                prop_assert!(text.contains(name));
+            }
+            let _ = weight(&text);
+        }
+    }
 
     #[test]
     fn a_subtype_is_found_in_any_case_and_without_its_parameters() {

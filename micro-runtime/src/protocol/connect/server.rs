@@ -247,3 +247,30 @@ async fn streaming(answer: Result<Outbound>, codec: &Codec, incoming: Arc<Incomi
     headers::extend(response.headers_mut(), &incoming.reply.take_headers(), "");
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(value: &[u8]) -> Result<Option<Duration>> {
+        let mut headers = HeaderMap::new();
+        headers.insert(TIMEOUT, HeaderValue::from_bytes(value).unwrap());
+        timeout(&headers)
+    }
+
+    proptest! {
+        #[test]
+        fn a_timeout_of_up_to_ten_digits_is_milliseconds(millis in 0..=9_999_999_999_u64) {
+            prop_assert_eq!(of(millis.to_string().as_bytes()).unwrap(), Some(Duration::from_millis(millis)));
+        }
+
+        #[test]
+        fn any_other_timeout_is_refused(value in vec(prop_oneof![Just(b'-'), 32..=126_u8, 128..=255_u8], 0..20)) {
+            let digits = (1..=10).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+            prop_assert_eq!(of(&value).is_ok(), digits);
+        }
+    }
+}

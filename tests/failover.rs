@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use micro::registry::{Memory, Node, Registration, Registry as _};
@@ -146,4 +148,33 @@ async fn a_host_that_does_not_answer_a_connection_is_left_for_another_node() {
     let client =
         Client::builder().registry(registry.clone()).connect_timeout(Duration::from_millis(100)).build();
     assert_eq!(calls(&WhoClient::new(&client), 20).await, HashMap::from([(1, 20)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_stop_one_after_the_other_lose_no_call_on_new_connections() {
+    const NODES: usize = 10;
+    let registry = Memory::new();
+    let mut last = node(&registry, 0).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let callers = (0..4).map(|_| {
+        let (registry, done) = (registry.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut calls = 0;
+            while !done.load(Ordering::Relaxed) {
+                let fresh = Client::builder().registry(registry.clone()).selector(Random::new()).build();
+                WhoClient::new(&fresh).am_i(&Context::new(), ()).await.unwrap();
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for number in 1..NODES {
+        let next = node(&registry, number).await;
+        std::mem::replace(&mut last, next).stop().await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
 }

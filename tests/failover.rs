@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use micro::registry::{Memory, Node, Registration, Registry as _};
@@ -273,5 +273,34 @@ async fn a_call_that_was_refused_moves_to_another_node_and_so_does_one_with_a_st
         assert_eq!(client().await.am_i(&Context::new(), ()).await.unwrap(), 7);
         let told = client().await.tell(&Context::new(), 3).await.unwrap();
         assert_eq!(told.collect().await.unwrap(), [7, 7, 7]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_stop_one_after_the_other_lose_no_call_on_new_connections() {
+    const NODES: usize = 10;
+    let registry = Memory::new();
+    let mut last = node(&registry, 0).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let callers = (0..4).map(|_| {
+        let (registry, done) = (registry.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut calls = 0;
+            while !done.load(Ordering::Relaxed) {
+                let fresh = Client::builder().registry(registry.clone()).selector(Random::new()).build();
+                WhoClient::new(&fresh).am_i(&Context::new(), ()).await.unwrap();
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for number in 1..NODES {
+        let next = node(&registry, number).await;
+        std::mem::replace(&mut last, next).stop().await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use h2::Reason;
 use http::Request;
 use http_body_util::BodyExt as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::lab::{Site, Tasks, soon};
@@ -29,6 +30,17 @@ async fn a_client_that_disconnects_drops_its_handler() {
     site.handlers(0).await;
     drop((sender, calls));
     tasks.again().await;
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_is_gone_as_well() {
+    let site = Site::start().await;
+    let mut raw = Raw::open(&site).await;
+    raw.send(request("/Lab/Hang", r#""""#)).await;
+    site.handlers(1).await;
+    raw.stream.shutdown().await.unwrap();
+    site.handlers(0).await;
+    assert_eq!(raw.closed().await, "");
 }
 
 /// A request for the method that never answers.

@@ -72,6 +72,19 @@ impl Lab {
         std::future::pending().await
     }
 
+    /// Sets a header and a trailer of these sizes.
+    pub async fn label(&self, ctx: &Context, sizes: (usize, usize)) -> Result<()> {
+        ctx.set_header("x-head", "h".repeat(sizes.0))?;
+        ctx.set_trailer("x-tail", "t".repeat(sizes.1))
+    }
+
+    pub async fn labels(&self, ctx: &Context, sizes: (usize, usize), out: &mut Sender<u64>) -> Result<()> {
+        let _runs = self.runs();
+        ctx.set_header("x-head", "h".repeat(sizes.0))?;
+        ctx.set_trailer("x-tail", "t".repeat(sizes.1))?;
+        out.send(1).await
+    }
+
     pub async fn count(&self, _ctx: &Context, upto: u64, out: &mut Sender<u64>) -> Result<()> {
         let _runs = self.runs();
         for number in 1..=upto {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::lab::{Site, soon};
 use crate::raw::Raw;
-use crate::wire::{JSON, Wire, full, post};
+use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, post};
 
 #[tokio::test]
 async fn no_more_calls_are_open_on_a_connection_than_it_grants() {
@@ -58,6 +58,31 @@ async fn an_http2_peer_that_does_not_answer_pings_loses_its_calls() {
         }
     };
     soon(pinged).await;
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_until_another_one_ends() {
+    let site = Site::with(Limits::new().max_connections(2)).await;
+    let (first, second) = (Raw::open(&site).await, Raw::open(&site).await);
+    let mut third = Wire::open(&site, Version::HTTP_11).await;
+    let mut answer = std::pin::pin!(third.post("/Lab/Echo", JSON, "\"Ada\""));
+    assert!(timeout(Duration::from_millis(100), &mut answer).await.is_err(), "there is room for two");
+    drop(first);
+    assert_eq!(answer.await.json(), "Ada");
+    drop(second);
+}
+
+#[tokio::test]
+async fn the_longest_time_there_is_means_never() {
+    let never = Duration::MAX;
+    let limits = Limits::new().header_timeout(never).body_timeout(never).write_timeout(never);
+    let site = Site::with(limits.idle_timeout(never).keep_alive_interval(never)).await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        assert_eq!(wire.post("/Lab/Echo", JSON, r#""Ada""#).await.json(), "Ada");
+        let (sums, _) = wire.post("/Lab/Sum", STREAM, envelope(0, "1")).await.stream();
+        assert_eq!(sums, [1]);
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod deadlines;
+mod drain;
 mod early_answers;
 mod envelopes;
 mod gone;

@@ -12,7 +12,11 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) async fn open(site: &Site) -> Self {
-        Self { stream: TcpStream::connect(site.address()).await.unwrap(), read: Vec::new() }
+        Self::on(TcpStream::connect(site.address()).await.unwrap())
+    }
+
+    pub(crate) fn on(stream: TcpStream) -> Self {
+        Self { stream, read: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -11,7 +11,7 @@ async fn an_unknown_method_is_named_with_those_that_there_are() {
         let message = wire.post("/Lab/Nope", JSON, "1").await.error(501, "unimplemented");
         assert_eq!(
             message,
-            "`Lab` has no method `Nope`; it has: Count, Double, Echo, Hang, Length, Order, Sum"
+            "`Lab` has no method `Nope`; it has: Count, Double, Echo, Hang, Label, Labels, Length, Order, Sum"
         );
         for path in ["/Lab/Nope/More", "/Nope/Echo", "/nope", "/", "//", "/Lab"] {
             let message = wire.post(path, JSON, "1").await.error(501, "unimplemented");

@@ -155,3 +155,25 @@ async fn a_long_answer_arrives_whole() {
         assert_eq!(envelopes(&answer.body).len(), 100_001);
     }
 }
+
+#[tokio::test]
+async fn metadata_that_clients_do_not_take_is_an_error_that_says_so() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        assert_eq!(wire.post("/Lab/Label", JSON, "[7000, 7000]").await.status, 200);
+        for (sizes, name) in [("[20000, 1]", "`x-head`"), ("[1, 20000]", "`trailer-x-tail`")] {
+            let message = wire.post("/Lab/Label", JSON, sizes).await.error(500, "internal");
+            assert!(message.contains("metadata on the answer, and clients take 15360"), "{message}");
+            assert!(message.contains(name), "{message}");
+        }
+        let answer = wire.post("/Lab/Labels", STREAM, envelope(0, "[20000, 1]")).await;
+        let (messages, message) = answer.stream_error("internal");
+        assert!(messages.is_empty());
+        assert!(message.contains("`x-head`"), "{message}");
+        site.handlers(0).await;
+        // The trailers of a stream are no headers.
+        let (messages, _) = wire.post("/Lab/Labels", STREAM, envelope(0, "[1, 20000]")).await.stream();
+        assert_eq!(messages, [1]);
+    }
+}

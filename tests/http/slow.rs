@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use http::Version;
+use bytes::Bytes;
+use http::{Request, Version};
 use http_body_util::BodyExt as _;
 use micro::server::Limits;
 use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::lab::{Site, Tasks, soon};
@@ -103,6 +105,50 @@ async fn half_an_envelope_and_then_silence_ends_the_stream() {
         }
     }
     site.handlers(0).await;
+}
+
+#[tokio::test]
+async fn a_request_of_one_message_that_does_not_begin_or_end_is_answered() {
+    let site = Site::with(patient().body_timeout(SHORT)).await;
+    for version in BOTH {
+        for beginning in [None, Some(envelope(0, "3"))] {
+            let mut wire = Wire::open(&site, version).await;
+            let (sender, body) = piecemeal();
+            beginning.into_iter().for_each(|message| sender.send(message).unwrap());
+            let answer = wire.send(post("/Lab/Count", STREAM, body)).await;
+            let (messages, message) = answer.stream_error("deadline_exceeded");
+            assert!(messages.is_empty() && message.contains("`body_timeout`"), "{message}");
+        }
+    }
+    site.handlers(0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_cut_off() {
+    let site = Site::with(patient().write_timeout(SHORT)).await;
+    let tasks = Tasks::now();
+    let endless = envelope(0, u64::MAX.to_string());
+    let mut http1 = Raw::open(&site).await;
+    http1.send(head("/Lab/Count", endless.len()).replace(JSON, STREAM)).await;
+    http1.send(&endless).await;
+    site.handlers(1).await;
+    site.handlers(0).await;
+
+    // As much as it likes may be sent to this one, and it takes nothing of it.
+    let stream = TcpStream::connect(site.address()).await.unwrap();
+    let window = (1 << 31) - 1;
+    let mut settings = h2::client::Builder::new();
+    let settings = settings.initial_window_size(window).initial_connection_window_size(window);
+    let (mut sender, mut connection) = settings.handshake::<_, Bytes>(stream).await.unwrap();
+    let request = Request::post("http://lab/Lab/Count").header("content-type", STREAM).body(()).unwrap();
+    let (_response, mut body) = sender.send_request(request, false).unwrap();
+    body.send_data(endless, true).unwrap();
+    tokio::select! {
+        ended = &mut connection => panic!("{ended:?}"),
+        () = site.handlers(1) => {}
+    }
+    site.handlers(0).await;
+    tasks.again().await;
 }
 
 #[tokio::test]

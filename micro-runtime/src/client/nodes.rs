@@ -85,10 +85,10 @@ pub(super) struct Listed(Mutex<Option<(Instant, Vec<String>)>>);
 impl Listed {
     async fn names(&self, registry: &dyn Registry) -> Vec<String> {
         let mut listed = self.0.lock().await;
-        if let Some((at, names)) = &*listed {
-            if at.elapsed() < LIST_TIMEOUT {
-                return names.clone();
-            }
+        if let Some((at, names)) = &*listed
+            && at.elapsed() < LIST_TIMEOUT
+        {
+            return names.clone();
         }
         let services = timeout(LIST_TIMEOUT, registry.services()).await;
         let mut names: Vec<_> =

@@ -14,6 +14,8 @@ pub(crate) struct Envelopes<B> {
     buffer: BytesMut,
     limits: ReadLimits,
     trailers: Option<HeaderMap>,
+    /// Whether the next bytes are always due.
+    due: bool,
 }
 
 /// One envelope.
@@ -29,7 +31,13 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     pub(crate) fn new(body: B, limits: ReadLimits) -> Self {
-        Self { body, buffer: BytesMut::new(), limits, trailers: None }
+        Self { body, buffer: BytesMut::new(), limits, trailers: None, due: false }
+    }
+
+    /// For a body of one message: it may never be silent, until its end.
+    pub(crate) fn due(mut self) -> Self {
+        self.due = true;
+        self
     }
 
     /// Waits for the next envelope; `None` at the end of the body.
@@ -40,7 +48,7 @@ where
             }
             // A stream may be silent for as long as it likes, but not in the middle of a message.
             let begun = !self.buffer.is_empty();
-            let limits = ReadLimits { idle: self.limits.idle.filter(|_| begun), ..self.limits };
+            let limits = ReadLimits { idle: self.limits.idle.filter(|_| begun || self.due), ..self.limits };
             match limits.next(&mut self.body).await {
                 Some(frame) => match frame?.into_data() {
                     Ok(data) => self.buffer.extend_from_slice(&data),

@@ -3,17 +3,20 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
 use super::head_timeout::HeadTimeout;
-use super::sniff::{Spoken, sniff};
+use super::sniff::{Sniffed, Spoken, sniff};
+use super::stall::Stalling;
+use super::tracked::Tracked;
 use crate::protocol::connect;
 use crate::transport::BoxIo;
 
@@ -24,17 +27,16 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
+/// How long a connection may say nothing when the server stops. Its first call may be on its way.
+const FIRST_WORDS: Duration = Duration::from_secs(1);
+
 /// Serves one connection to its end.
 pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
-    let sniffed = tokio::select! {
-        sniffed = timeout(limits.header_timeout, sniff(io, activity.clone())) => sniffed,
-        () = shared.drain.cancelled() => return,
-    };
     // Who connects and says nothing, or not enough in time, gets no answer.
-    let Ok(Ok((spoken, io))) = sniffed else { return };
-    let io = TokioIo::new(io);
+    let Some((spoken, io)) = first_words(io, &activity, &shared).await else { return };
+    let io = TokioIo::new(Stalling::new(io, limits.write_timeout));
     let service = service_fn({
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
@@ -50,7 +52,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
             drive(connection, http1::Connection::graceful_shutdown, &shared, &activity, head).await
         }
         Spoken::Http2 => {
-            let connection = http2::Builder::new(TokioExecutor::new())
+            let connection = http2::Builder::new(Tracked(shared.tasks.clone()))
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(limits.max_concurrent_streams)
                 .max_header_list_size(limits.max_header_size)
@@ -67,6 +69,19 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
     }
 }
 
+async fn first_words(io: BoxIo, activity: &Arc<Activity>, shared: &Shared) -> Option<(Spoken, Sniffed)> {
+    let stopped = async {
+        shared.drain.cancelled().await;
+        sleep(FIRST_WORDS).await;
+    };
+    tokio::select! {
+        biased;
+        sniffed = timeout(shared.limits.header_timeout, sniff(io, activity.clone())) => sniffed.ok()?.ok(),
+        () = stopped => None,
+        () = shared.cut.cancelled() => None,
+    }
+}
+
 async fn answer(
     request: Request<Incoming>,
     peer: Arc<str>,
@@ -74,7 +89,11 @@ async fn answer(
     activity: Arc<Activity>,
 ) -> Result<Response<Counted>, Infallible> {
     let calls = [shared.activity.begin(), activity.begin()];
-    let response = connect::server::serve(&shared.site, request, peer).await;
+    let version = request.version();
+    let mut response = connect::server::serve(&shared.site, request, peer).await;
+    if version < Version::HTTP_2 && shared.drain.is_cancelled() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response.map(|body| Counted { body, _calls: calls }))
 }
 
@@ -98,6 +117,8 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
             }
         };
         tokio::select! {
+            // What has arrived is looked at before anything is closed.
+            biased;
             ended = ended => match ended {
                 Some(ended) => return ended,
                 // As with who says nothing at all, there is no answer.
@@ -105,7 +126,11 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
             },
             () = shared.drain.cancelled(), if !closing => {
                 closing = true;
-                shut_down(connection.as_mut());
+                // To shut HTTP/1.1 down would throw a request away whose head is on its way. Its
+                // answer closes the connection.
+                if head.is_none() || !activity.awaits_head() {
+                    shut_down(connection.as_mut());
+                }
             }
             () = shared.cut.cancelled() => return Ok(()),
             () = idle.as_mut() => {

@@ -1,16 +1,20 @@
 //! The server: accepts connections, tells HTTP/1.1 from HTTP/2, hands requests to the protocols,
 //! and drains.
 
+mod accept;
 mod activity;
 mod connection;
 mod head_timeout;
 mod limits;
 mod sniff;
+mod stall;
+mod tracked;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,8 +24,9 @@ use crate::protocol::Site;
 use crate::transport::Listener;
 use activity::Activity;
 
-/// How long the accept loop waits after an error, which is mostly a lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a server that stops waits for handlers that were cut off. They end at once, unless one
+/// of them blocks its thread.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// A listening server.
 pub(crate) struct Server {
@@ -34,7 +39,10 @@ struct Shared {
     site: Site,
     limits: Limits,
     activity: Arc<Activity>,
-    connections: TaskTracker,
+    /// A permit for every connection that may still come.
+    room: Arc<Semaphore>,
+    /// The tasks of the server: the accept loop, the connections, and the calls of HTTP/2.
+    tasks: TaskTracker,
     /// Finish what is in hand and take nothing new.
     drain: CancellationToken,
     /// Finish now.
@@ -46,14 +54,15 @@ impl Server {
     pub(crate) fn start(listener: Box<dyn Listener>, site: Site, limits: Limits) -> Self {
         let shared = Arc::new(Shared {
             site,
+            room: Arc::new(Semaphore::new(limits.max_connections)),
             limits,
             activity: Arc::default(),
-            connections: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
         let address = listener.address();
-        shared.connections.spawn(accept(listener, shared.clone()));
+        shared.tasks.spawn(accept::run(listener, shared.clone()));
         Self { address, shared }
     }
 
@@ -63,17 +72,23 @@ impl Server {
     }
 
     /// Takes no new connections or calls, lets the calls in flight finish for up to `limit`, then
-    /// cuts the rest off. Returns how many calls were cut.
+    /// cuts the rest off. Returns how many calls were cut. When this returns, no handler runs.
     pub(crate) async fn stop(&self, limit: Duration) -> usize {
         let shared = &self.shared;
         shared.drain.cancel();
-        shared.connections.close();
-        if timeout(limit, shared.connections.wait()).await.is_ok() {
+        shared.tasks.close();
+        if timeout(limit, shared.tasks.wait()).await.is_ok() {
             return 0;
         }
         let cut = shared.activity.in_flight();
         shared.cut.cancel();
-        shared.connections.wait().await;
+        if timeout(LAST_WAIT, shared.tasks.wait()).await.is_err() {
+            let (tasks, waited) = (shared.tasks.len(), humantime::format_duration(LAST_WAIT));
+            tracing::error!(
+                tasks,
+                "calls that were cut off still run after {waited}: do their handlers block a thread?"
+            );
+        }
         cut
     }
 }
@@ -83,23 +98,5 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shared.drain.cancel();
         self.shared.cut.cancel();
-    }
-}
-
-async fn accept(mut listener: Box<dyn Listener>, shared: Arc<Shared>) {
-    loop {
-        let accepted = tokio::select! {
-            () = shared.drain.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((io, peer)) => {
-                shared.connections.spawn(connection::serve(io, peer.into(), shared.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
     }
 }

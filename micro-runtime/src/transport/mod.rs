@@ -76,5 +76,10 @@ pub trait Listener: Send + 'static {
     fn address(&self) -> String;
 
     /// Waits for the next connection and says where it comes from.
+    ///
+    /// One connection is accepted at a time, so this must wait for nothing that is up to the peer:
+    /// a handshake belongs into the connection's first read or write, where the time that a peer has
+    /// for its first words (the limit `header_timeout`) holds for it as well. The future may be
+    /// dropped before it is done, and no connection may be lost by that.
     async fn accept(&mut self) -> io::Result<(BoxIo, String)>;
 }

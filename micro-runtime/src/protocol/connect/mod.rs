@@ -5,6 +5,7 @@
 pub(crate) mod client;
 mod end_stream;
 mod error;
+mod head;
 mod media_type;
 pub(crate) mod server;
 

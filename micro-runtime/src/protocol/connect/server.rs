@@ -12,7 +12,7 @@ use http_body::Body;
 use super::end_stream::EndStream;
 use super::error::WireError;
 use super::media_type::{accepted, media_type, named};
-use super::{COMPRESSED, END_STREAM, TIMEOUT, compressed, content_type};
+use super::{COMPRESSED, END_STREAM, TIMEOUT, compressed, content_type, head};
 use crate::codec::Codec;
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, Inbound, MethodDescriptor, Outbound, run};
@@ -89,7 +89,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let mut envelopes = Envelopes::new(body, limits);
+    let envelopes = Envelopes::new(body, limits);
     if method.request.stream {
         let messages = stream::unfold(Some(envelopes), async |envelopes| {
             let mut envelopes = envelopes?;
@@ -101,6 +101,7 @@ where
         });
         return Ok(Inbound::Many(Box::pin(messages)));
     }
+    let mut envelopes = envelopes.due();
     let missing = || Error::invalid_argument("there is no message, and the method takes one");
     let first = message(&mut envelopes).await?.ok_or_else(missing)?;
     match message(&mut envelopes).await? {
@@ -185,12 +186,20 @@ fn page(verb: &Method, status: StatusCode, error: &Error) -> Response<WireBody> 
 fn failed(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
     let content_type =
         headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/connect+"));
-    let Some(content_type) = content_type else { return json(error.code().http_status(), error) };
+    match content_type {
+        Some(content_type) => ended(content_type.clone(), error),
+        None => json(error.code().http_status(), error),
+    }
+}
+
+/// A stream of nothing but an error.
+#[cold]
+fn ended(content_type: HeaderValue, error: &Error) -> Response<WireBody> {
     let mut body = BytesMut::new();
     // Writing a short JSON object to memory does not fail; without it the stream just ends.
     let _ = EndStream::failed(error).write(&mut body);
     let mut response = Response::new(WireBody::full(body.freeze()));
-    response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
 
@@ -218,7 +227,10 @@ fn unary(answer: Result<Outbound>, codec: &Codec, incoming: &Incoming) -> Respon
     };
     headers::extend(response.headers_mut(), &incoming.reply.take_headers(), "");
     headers::extend(response.headers_mut(), &incoming.reply.take_trailers(), "trailer-");
-    response
+    match head::check(response.headers()) {
+        Ok(()) => response,
+        Err(error) => json(error.code().http_status(), &error),
+    }
 }
 
 async fn streaming(answer: Result<Outbound>, codec: &Codec, incoming: Arc<Incoming>) -> Response<WireBody> {
@@ -245,7 +257,10 @@ async fn streaming(answer: Result<Outbound>, codec: &Codec, incoming: Arc<Incomi
     let mut response = Response::new(WireBody::Stream(Box::pin(body)));
     response.headers_mut().insert(CONTENT_TYPE, media_type(codec, true));
     headers::extend(response.headers_mut(), &incoming.reply.take_headers(), "");
-    response
+    match head::check(response.headers()) {
+        Ok(()) => response,
+        Err(error) => ended(media_type(codec, true), &error),
+    }
 }
 
 #[cfg(test)]

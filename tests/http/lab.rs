@@ -133,7 +133,10 @@ impl Site {
 
     pub(crate) async fn of(options: impl FnOnce(Service) -> Service) -> Self {
         let (running, handlers) = watch::channel(0);
-        let service = Service::new("lab").environment(Environment::empty()).registry(Memory::new());
+        let service = Service::new("lab")
+            .environment(Environment::empty())
+            .registry(Memory::new())
+            .spread_delay(Duration::ZERO);
         let service = options(service).handle(Arc::new(Lab { running }));
         Self { running: service.start().await.unwrap(), handlers }
     }

@@ -85,7 +85,7 @@ impl Life {
         if let Some(registrar) = self.registrar {
             let left = registrar.stop().await;
             // Of a node that could not leave nobody hears, however long it waits.
-            if self.ready && left.is_ok() {
+            if self.ready && left.is_ok() && !self.spread_delay.is_zero() {
                 sleep(self.spread_delay).await;
             }
             errors.note(left);

@@ -88,7 +88,7 @@ async fn main() -> Result<()> {
     let shop = shop.handle(counter).start().await?;
 
     let client = ShopClient::new(&Client::new());
-    let ctx = Context::new().with_timeout(Duration::from_secs(5));
+    let ctx = Context::new().with_timeout(Duration::from_secs(10));
     let order = |names: &[&str]| Order {
         articles: names.iter().map(|name| Article { name: (*name).to_owned() }).collect(),
     };

@@ -16,3 +16,6 @@ pub mod errors {}
 
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
+
+#[doc = include_str!("../docs/manual/protobuf.md")]
+pub mod protobuf {}

@@ -353,6 +353,37 @@ async fn interceptors_of_a_client_see_the_metadata_of_the_call() {
 }
 
 #[tokio::test]
+async fn an_interceptor_tells_the_handler_who_calls() {
+    #[derive(Clone, Debug)]
+    struct User(String);
+
+    struct Who;
+
+    #[micro::handler]
+    impl Who {
+        pub async fn am_i(&self, ctx: &Context, _request: ()) -> Result<String> {
+            let user: Option<&User> = ctx.value();
+            user.map(|user| user.0.clone()).ok_or_else(|| Error::unauthenticated("nobody"))
+        }
+    }
+
+    async fn authenticate(mut call: Invocation, next: Next) -> Result<Payload> {
+        let token =
+            call.context.metadata().get("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let user = User(token.ok_or_else(|| Error::unauthenticated("send a token"))?.to_owned());
+        call.context = call.context.with_value(user);
+        next.run(call).await
+    }
+    let service = Service::new("who").handle(Who).intercept(authenticate).in_memory().await.unwrap();
+    let who = WhoClient::new(&service.client());
+    let ctx = Context::new();
+    assert_eq!(who.am_i(&ctx, ()).metadata("authorization", "Bearer ada").await.unwrap(), "ada");
+    assert_eq!(who.am_i(&ctx, ()).await.unwrap_err().code(), Code::Unauthenticated);
+    // A handler is tested without any of that.
+    assert_eq!(Who.am_i(&ctx.with_value(User("bob".to_owned())), ()).await.unwrap(), "bob");
+}
+
+#[tokio::test]
 async fn names_that_belong_to_http_are_not_metadata() {
     let (_, _service, probe) = start().await;
     for name in ["content-type", "user-agent", "grpc-timeout"] {

@@ -144,6 +144,18 @@ async fn a_service_that_is_not_there_is_an_error_that_lists_what_is() {
 }
 
 #[tokio::test]
+async fn a_deadline_that_passes_before_a_node_was_reached_says_so() {
+    let client = Slow::new(5_000).client("127.0.0.1:9");
+    let error = client.am_i(&Context::new(), ()).timeout(Duration::from_millis(30)).await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    assert!(error.was_never_processed());
+    assert_eq!(
+        error.message(),
+        "Who/AmI was not sent: 30ms passed while connecting to a node of the service `who`"
+    );
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_answer_a_connection_is_left_for_another_node() {
     let registry = Memory::new();
     let _alive = node(&registry, 1).await;

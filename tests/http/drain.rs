@@ -67,7 +67,9 @@ async fn a_head_that_is_on_its_way_is_waited_for() {
     while TcpStream::connect(&address).await.is_ok() {}
     other.closed().await;
     raw.send(rest).await;
-    assert_eq!(raw.answer().await.1, r#""Ada""#);
+    let (head, body) = raw.answer().await;
+    assert!(head.contains("\r\nconnection: close"), "{head}");
+    assert_eq!(body, r#""Ada""#);
     raw.closed().await;
     soon(stop).await.unwrap().unwrap();
 }

@@ -267,3 +267,17 @@ async fn a_service_is_described_in_the_registry() {
     assert_eq!(names, ["Work.Quick", "Work.Wait"]);
     assert_eq!(record.nodes[0].metadata["protocols"], "connect");
 }
+
+#[tokio::test]
+async fn a_hook_that_panics_fails_the_start_and_what_was_begun_is_undone() {
+    let (log, registry) = (Log::default(), Memory::new());
+    let stopped = log.clone();
+    let started = service(&registry)
+        .after_start(|| async { panic!("a bug in a hook") })
+        .after_stop(move || stopped.add("after stop"))
+        .start()
+        .await;
+    assert_eq!(started.unwrap_err().message(), "a hook of the service panicked");
+    assert_eq!(nodes(&registry).await, 0);
+    assert_eq!(log.all(), ["after stop"]);
+}

@@ -2,6 +2,7 @@
 //! processed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::time::Instant;
 
@@ -17,13 +18,20 @@ const LAST_RESORTS: usize = 3;
 
 /// Sends to one node after the other, never twice to the same, until one may have processed the
 /// request. The call counts as in flight at its node until the pick is dropped.
-pub(super) async fn send(core: &Core, channel: &Channel, outgoing: Outgoing) -> Result<(Answer, Pick)> {
+pub(super) async fn send(
+    core: &Core,
+    channel: &Channel,
+    outgoing: Outgoing,
+    stage: &Stage,
+) -> Result<(Answer, Pick)> {
     // Then the answer is returned before the node has said anything.
     let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
     let mut tried = Tried::default();
     let mut outgoing = Some(outgoing);
     loop {
+        stage.set(Stage::LOOKING);
         let nodes = core.nodes.of(channel).await?;
+        stage.set(Stage::CONNECTING);
         let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
         let address = &node.node().address;
@@ -39,6 +47,7 @@ pub(super) async fn send(core: &Core, channel: &Channel, outgoing: Outgoing) -> 
         // A single message can be sent again; a stream is used up by the first try.
         let Some(current) = outgoing.take() else { return Err(tried.into_error(&channel.service)) };
         outgoing = again(&current);
+        stage.set(Stage::SENT);
         let start = Instant::now();
         match connect::client::call(current, address, |request| connection.send(request)).await {
             Ok(answer) => {
@@ -55,6 +64,29 @@ pub(super) async fn send(core: &Core, channel: &Channel, outgoing: Outgoing) -> 
                 pick.done(outcome(&error));
                 return Err(error);
             }
+        }
+    }
+}
+
+/// How far a call is, for the error of one that does not get further.
+#[derive(Debug, Default)]
+pub(super) struct Stage(AtomicU8);
+
+impl Stage {
+    const LOOKING: u8 = 0;
+    const CONNECTING: u8 = 1;
+    const SENT: u8 = 2;
+
+    fn set(&self, stage: u8) {
+        self.0.store(stage, Ordering::Relaxed);
+    }
+
+    /// What was being done, where the request was not sent yet.
+    pub(super) fn before_sending(&self) -> Option<&'static str> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::LOOKING => Some("looking for a node of the service"),
+            Self::CONNECTING => Some("connecting to a node of the service"),
+            _ => None,
         }
     }
 }

@@ -27,6 +27,9 @@ use core::Core;
 
 /// Makes calls. Clones share everything: connections, views of the registry, statistics.
 ///
+/// Its connections and watches run in the tokio runtime of the call that needed them first, so a
+/// client belongs to one runtime.
+///
 /// It is cheap to make and does nothing before its first call; only then it looks at the
 /// environment and opens the registry.
 ///

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use humantime::FormattedDuration;
 use tokio::time::{Instant, timeout_at};
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
+use super::failover::Stage;
 use super::{Channel, failover};
 use crate::call::Invocation;
 use crate::codec::Codec;
 use crate::context::Context;
 use crate::endpoint::{Body, Inbound, MethodDescriptor};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::protocol::Outgoing;
 use crate::selector::{Outcome, Pick};
 
@@ -79,7 +81,14 @@ async fn transmit<A: Body, B: Body>(
         body: request.write(&codec)?,
         max_message_size: core.max_message_size,
     };
-    let (answer, pick) = hold(&limit, failover::send(core, channel, outgoing)).await?;
+    let stage = Stage::default();
+    let sent = hold(&limit, failover::send(core, channel, outgoing, &stage)).await;
+    let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
+        (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
+            limit.exceeded_while(doing, &channel.service)
+        }
+        _ => error,
+    })?;
     let body = match answer.body {
         Inbound::One(message) => Inbound::One(message),
         Inbound::Many(messages) => Inbound::Many(held(messages, limit, pick)),
@@ -108,6 +117,17 @@ impl Limit {
         Some(Self { deadline: context.deadline()?, timeout: context.remaining()?, method })
     }
 
+    /// The error of a call that did not get as far as to be sent.
+    #[cold]
+    fn exceeded_while(&self, doing: &str, registered: &str) -> Error {
+        if self.timeout.is_zero() {
+            return self.exceeded();
+        }
+        let (service, name, timeout) = (self.method.service, self.method.name, self.timeout());
+        let message = format!("{service}/{name} was not sent: {timeout} passed while {doing} `{registered}`");
+        Error::deadline_exceeded(message).never_processed()
+    }
+
     #[cold]
     fn exceeded(&self) -> Error {
         let (service, name) = (self.method.service, self.method.name);
@@ -115,11 +135,13 @@ impl Limit {
             let message = format!("{service}/{name} was not called: the deadline had passed");
             return Error::deadline_exceeded(message).never_processed();
         }
-        // Whole milliseconds are enough for people.
+        Error::deadline_exceeded(format!("{service}/{name} was not answered within {}", self.timeout()))
+    }
+
+    /// Whole milliseconds are enough for people.
+    fn timeout(&self) -> FormattedDuration {
         let millis = self.timeout.as_micros().div_ceil(1000);
-        let timeout = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
-        let timeout = humantime::format_duration(timeout);
-        Error::deadline_exceeded(format!("{service}/{name} was not answered within {timeout}"))
+        humantime::format_duration(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The context of a call: its deadline, its cancellation, and the metadata around it.
 
 mod incoming;
+mod values;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use incoming::{Incoming, ReplyMetadata};
+use values::Values;
 
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
@@ -33,16 +35,17 @@ pub struct Context {
     deadline: Option<Instant>,
     outgoing: Option<Arc<Metadata>>,
     incoming: Option<Arc<Incoming>>,
+    values: Values,
 }
 
 impl Context {
     /// A context with no deadline, for code that is not itself serving a call.
     pub const fn new() -> Self {
-        Self { deadline: None, outgoing: None, incoming: None }
+        Self { deadline: None, outgoing: None, incoming: None, values: Values::NONE }
     }
 
     pub(crate) fn serving(incoming: Arc<Incoming>, deadline: Option<Instant>) -> Self {
-        Self { deadline, outgoing: None, incoming: Some(incoming) }
+        Self { deadline, outgoing: None, incoming: Some(incoming), values: Values::NONE }
     }
 
     /// The same context with a deadline `timeout` from now, unless it has an earlier one.
@@ -61,11 +64,50 @@ impl Context {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// The same context with metadata that is sent with every call made in it.
+    /// The same context with metadata that is sent with every call made in it, beside what it sends
+    /// already.
     pub fn with_metadata(&self, name: &str, value: impl AsRef<[u8]>) -> Result<Self> {
         let mut outgoing = self.outgoing().clone();
         outgoing.append(name, value)?;
         Ok(Self { outgoing: Some(Arc::new(outgoing)), ..self.clone() })
+    }
+
+    /// A context as a handler gets it, with this metadata from its caller: for tests that call a
+    /// handler directly.
+    ///
+    /// ```
+    /// # use micro_runtime::{Context, Metadata, Result};
+    /// let mut metadata = Metadata::new();
+    /// metadata.insert("tenant", "acme")?;
+    /// let ctx = Context::of_call(metadata);
+    /// assert_eq!(ctx.metadata().get("tenant"), Some("acme"));
+    /// ctx.set_header("served-by", "me")?;
+    /// # Ok::<_, micro_runtime::Error>(())
+    /// ```
+    pub fn of_call(metadata: Metadata) -> Self {
+        Self::serving(Arc::new(Incoming::new(metadata, Arc::from("test"))), None)
+    }
+
+    /// The same context with a value that is found again by its type. It stays in this process: an
+    /// interceptor tells the handler with it who the caller is, for example. A value of the same
+    /// type takes the place of the one before.
+    ///
+    /// ```
+    /// # use micro_runtime::Context;
+    /// #[derive(Debug, PartialEq)]
+    /// struct User(String);
+    ///
+    /// let ctx = Context::new().with_value(User("ada".to_owned()));
+    /// assert_eq!(ctx.value::<User>(), Some(&User("ada".to_owned())));
+    /// ```
+    #[must_use]
+    pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Self {
+        Self { values: self.values.with(value), ..self.clone() }
+    }
+
+    /// The value of this type, if somebody put one in.
+    pub fn value<T: 'static>(&self) -> Option<&T> {
+        self.values.get()
     }
 
     /// The same context, sending this as well.

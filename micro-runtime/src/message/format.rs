@@ -52,7 +52,14 @@ fn explain_json<T: DeserializeOwned>(bytes: &[u8]) -> Error {
             let cause = error.into_inner();
             let place =
                 if cause.is_data() && path != "." { format!("field `{path}`: ") } else { String::new() };
-            Error::invalid_argument(format!("malformed JSON: {place}{}", short(&cause))).with_source(cause)
+            let what = if bytes.is_empty() {
+                "malformed JSON: the body is empty"
+            } else if cause.is_data() {
+                "unexpected JSON"
+            } else {
+                "malformed JSON"
+            };
+            Error::invalid_argument(format!("{what}: {place}{}", short(&cause))).with_source(cause)
         }
         Ok(_) => match reader.end() {
             Err(cause) => Error::invalid_argument(format!("malformed JSON: {cause}")).with_source(cause),

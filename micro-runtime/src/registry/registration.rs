@@ -46,9 +46,9 @@ impl Registration {
         name("the version", &self.version, "+")?;
         name("the id of the node", &self.node.id, "")?;
         let address = &self.node.address;
-        if address.is_empty() || address.chars().any(char::is_whitespace) {
+        if address.is_empty() || address.contains('/') || address.chars().any(char::is_whitespace) {
             return Err(Error::invalid_argument(format!(
-                "the address of node `{}` is `{address}`: give it as `host:port`",
+                "the address of node `{}` is `{address}`: give it as `host:port`, without `http://`",
                 self.node.id
             )));
         }

@@ -1,3 +1,5 @@
+use std::panic::AssertUnwindSafe;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -83,7 +85,7 @@ impl List {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        self.0.push(Box::new(|| hook().boxed()));
+        self.0.push(Box::new(|| guarded(hook).boxed()));
     }
 
     /// Runs the hooks up to the first error.
@@ -100,6 +102,12 @@ impl List {
             errors.note(hook().await);
         }
     }
+}
+
+/// A hook that panics is an error like another: what was begun is still undone.
+async fn guarded<Fut: Future<Output = Result<()>>>(hook: impl FnOnce() -> Fut) -> Result<()> {
+    let run = AssertUnwindSafe(async { hook().await }).catch_unwind();
+    run.await.unwrap_or_else(|_| Err(Error::internal("a hook of the service panicked")))
 }
 
 /// Errors of steps that all have to be taken.

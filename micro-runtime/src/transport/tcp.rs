@@ -38,6 +38,7 @@ impl Transport for Tcp {
     }
 
     async fn connect(&self, address: &str) -> Result<BoxIo> {
+        check(address)?;
         let stream = TcpStream::connect(address).await;
         match stream.and_then(|stream| prepare(&stream).map(|()| stream)) {
             Ok(stream) => Ok(Box::new(stream)),
@@ -76,6 +77,19 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
     SockRef::from(stream).set_tcp_keepalive(&keep_alive)
+}
+
+/// Whether somebody may listen there, as far as the letters of it tell.
+fn check(address: &str) -> Result<()> {
+    let port =
+        address.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    match port {
+        Some((host, _)) if !host.contains(['/', ' ']) => Ok(()),
+        _ => Err(Error::invalid_argument(format!(
+            "cannot connect to `{address}`: an address is `host:port`, `127.0.0.1:8080` for example, without `http://`"
+        ))
+        .never_processed()),
+    }
 }
 
 fn is_private(ip: &IpAddr) -> bool {
@@ -136,6 +150,14 @@ mod tests {
         prepare(&client).unwrap();
         assert!(client.nodelay().unwrap());
         assert!(SockRef::from(&client).keepalive().unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_said_so_when_connecting() {
+        for address in ["http://127.0.0.1:80", "8080", "", ":8080", "127.0.0.1", "my host:80"] {
+            let refused = Tcp.connect(address).await.err().unwrap();
+            assert!(refused.message().contains("an address is `host:port`"), "{refused}");
+        }
     }
 
     #[tokio::test]

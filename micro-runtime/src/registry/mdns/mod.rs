@@ -104,7 +104,10 @@ impl Registry for Mdns {
     async fn register(&self, registration: &Registration, _ttl: Duration) -> Result<()> {
         registration.check()?;
         network::published(&registration.node)?;
-        self.session()?.announce(registration).await
+        let session = self.session()?;
+        session.announce(registration).await?;
+        // A service is likely to call others. Who begins to listen early does not wait later.
+        session.begin_to_browse()
     }
 
     async fn deregister(&self, registration: &Registration) -> Result<()> {

@@ -128,14 +128,19 @@ impl Session {
     }
 
     /// Begins to browse, unless that was done. A session that fails here is of no more use.
-    pub(super) async fn browsed(&self, what: &str) -> Result<&Nodes> {
+    pub(super) fn begin_to_browse(&self) -> Result<()> {
         let mut started = Ok(());
         self.browsing.get_or_init(|| {
             started = browse::start(self.daemon.clone(), self.nodes.clone(), self.closing.clone());
         });
         started.map_err(|error| {
             Error::resource_exhausted("cannot start the thread that follows mDNS").with_source(error)
-        })?;
+        })
+    }
+
+    /// What is known, once this session can hear anything.
+    pub(super) async fn browsed(&self, what: &str) -> Result<&Nodes> {
+        self.begin_to_browse()?;
         match timeout(ANSWER, self.nodes.is_hearing()).await {
             Ok(true) => Ok(&self.nodes),
             Ok(false) => Err(network::unavailable(what)),

@@ -138,6 +138,7 @@ impl<R: Registry + ?Sized> Registry for Arc<R> {
 /// watcher that is slow never misses the newest state, and may miss what was in between: a node
 /// that came and went may not show at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Change {
     /// The node is there, or its content changed.
     Put(Arc<Registration>),

@@ -20,6 +20,7 @@ pub type Labels = BTreeMap<String, String>;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ServiceRecord {
     /// The name clients call the service by: `greeter`.
     #[serde(default, deserialize_with = "lenient")]
@@ -40,6 +41,7 @@ pub struct ServiceRecord {
 
 /// What a registry says about one method of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct EndpointRecord {
     /// What the method takes.
     #[serde(default)]
@@ -68,6 +70,7 @@ impl EndpointRecord {
 
 /// The outline of a message, or of one field of it, at most three levels deep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ValueRecord {
     /// The name of the field; for a whole message the name of its type.
     #[serde(default, deserialize_with = "lenient")]
@@ -82,6 +85,7 @@ pub struct ValueRecord {
 
 /// One running instance of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Node {
     /// What describes this node: the protocols it speaks, its zone.
     #[serde(default, deserialize_with = "lenient")]

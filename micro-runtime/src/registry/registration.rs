@@ -16,6 +16,7 @@ const LONGEST_NAME: usize = 200;
 /// # Ok::<(), micro_runtime::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Registration {
     /// The name clients call the service by.
     pub service: String,

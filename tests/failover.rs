@@ -316,3 +316,55 @@ async fn nodes_that_stop_one_after_the_other_lose_no_call_on_new_connections() {
         assert!(caller.await.unwrap() > 0);
     }
 }
+
+#[tokio::test]
+async fn a_node_that_takes_calls_and_does_not_answer_loses_them_to_one_that_does() {
+    let registry = Memory::new();
+    let _alive = node(&registry, 1).await;
+    let hangs = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = hangs.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok(connection) = hangs.accept().await {
+            taken.push(connection);
+        }
+    });
+    let hung = Registration::new("who", Node::new("who-hangs", address));
+    registry.register(&hung, Duration::from_secs(60)).await.unwrap();
+    let client = WhoClient::new(&Client::builder().registry(registry).build());
+    let mut failed = 0;
+    for _ in 0..100 {
+        let answer = client.am_i(&Context::new(), ()).timeout(Duration::from_millis(30)).await;
+        failed += usize::from(answer.is_err());
+    }
+    assert!(failed < 20, "{failed} of 100 calls went to the node that hangs");
+}
+
+/// Breaks in the first attempt to connect.
+#[derive(Debug, Default)]
+struct Fragile(AtomicBool);
+
+#[micro::transport::async_trait]
+impl Transport for Fragile {
+    fn name(&self) -> &'static str {
+        "fragile"
+    }
+
+    async fn listen(&self, address: &str) -> Result<Box<dyn Listener>> {
+        Tcp.listen(address).await
+    }
+
+    async fn connect(&self, address: &str) -> Result<BoxIo> {
+        assert!(self.0.swap(true, Ordering::Relaxed), "a bug in a transport");
+        Tcp.connect(address).await
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_to_connect_that_breaks_is_not_the_last_one() {
+    let node = node(&Memory::new(), 1).await;
+    let client = Client::builder().address(node.address()).transport(Fragile::default()).build();
+    let client = WhoClient::new(&client);
+    assert_eq!(client.am_i(&Context::new(), ()).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(client.am_i(&Context::new(), ()).await.unwrap(), 1);
+}

@@ -1,4 +1,4 @@
-//! The runtime of the [`micro`](https://docs.rs/micro) framework. Applications depend on `micro`,
+//! The runtime of the `micro` framework. Applications depend on `micro`,
 //! which re-exports what is here together with the macros.
 //!
 //! One folder is one idea; imports run down only:
@@ -49,13 +49,13 @@ pub mod __private {
     pub use prost;
     pub use serde;
 
-    pub use crate::client::{Call, Channel, Client, call, relay};
+    pub use crate::client::{Call, Channel, Client, answer, call, pass_on, relay};
     pub use crate::context::Context;
     pub use crate::endpoint::{
         Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor,
         OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
-        ServiceDescriptor, Signature, answer, describe_pushing, describe_returning, pass_on, pushing,
-        returning, serve_pushing, serve_returning,
+        ServiceDescriptor, Signature, describe_pushing, describe_returning, pushing, returning,
+        serve_pushing, serve_returning,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};

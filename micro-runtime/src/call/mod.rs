@@ -1,4 +1,4 @@
-//! What stands around every call, on both sides: its options and its interceptors.
+//! What stands around every call, on both sides: its interceptors.
 
 mod interceptor;
 

@@ -57,7 +57,8 @@ impl Connections {
             let mut links = self.0.links();
             match links.get(address) {
                 Some(Link::Open(sender)) if !sender.is_closed() => return Ok(Connection(sender.clone())),
-                Some(Link::Connecting(attempt)) => attempt.clone(),
+                // One that has ended and still stands here was in a runtime that ended, or panicked.
+                Some(Link::Connecting(attempt)) if attempt.peek().is_none() => attempt.clone(),
                 _ => {
                     // A new connection is a good moment to forget the ones that are gone.
                     links.retain(|_, link| !matches!(link, Link::Open(sender) if sender.is_closed()));

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Channel;
 use super::core::Core;
+use super::limit::{Limit, hold};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{Answer, Outgoing, connect};
@@ -22,6 +23,7 @@ pub(super) async fn send(
     core: &Core,
     channel: &Channel,
     outgoing: Outgoing,
+    limit: &Option<Limit>,
     stage: &Stage,
 ) -> Result<(Answer, Pick)> {
     // Then the answer is returned before the node has said anything.
@@ -30,7 +32,13 @@ pub(super) async fn send(
     let mut outgoing = Some(outgoing);
     loop {
         stage.set(Stage::LOOKING);
-        let nodes = core.nodes.of(channel).await?;
+        let nodes = match core.nodes.of(channel).await {
+            Ok(nodes) => nodes,
+            // A registry that took the last node out because it did not answer: say that it did not.
+            Err(error) => {
+                return Err(if tried.is_empty() { error } else { tried.into_error(&channel.service) });
+            }
+        };
         stage.set(Stage::CONNECTING);
         let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
@@ -49,14 +57,16 @@ pub(super) async fn send(
         outgoing = again(&current);
         stage.set(Stage::SENT);
         let start = Instant::now();
-        match connect::client::call(current, address, |request| connection.send(request)).await {
+        // Held to the deadline here, so that a node that does not answer is known to have failed.
+        let call = connect::client::call(current, address, |request| connection.send(request));
+        match hold(limit, call).await {
             Ok(answer) => {
                 if !unheard {
                     pick.report(Outcome::Ok, start.elapsed());
                 }
                 return Ok((answer, pick));
             }
-            Err(error) if error.was_never_processed() => {
+            Err(error) if error.was_never_processed() && outgoing.is_some() => {
                 pick.done(Outcome::Failed);
                 tried.add(node, error);
             }
@@ -115,41 +125,50 @@ fn again(outgoing: &Outgoing) -> Option<Outgoing> {
 
 /// The nodes that did not take the request, and why.
 #[derive(Default)]
-struct Tried(Vec<(Arc<Candidate>, Error)>);
+struct Tried {
+    nodes: Vec<(Arc<Candidate>, Error)>,
+    /// How many of them were out of use already.
+    last_resorts: usize,
+}
 
 impl Tried {
+    fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     fn add(&mut self, node: Arc<Candidate>, error: Error) {
-        self.0.push((node, error));
+        self.nodes.push((node, error));
     }
 
     /// By its address: a node may register anew, as another candidate, while a call goes on.
     fn has(&self, node: &Candidate) -> bool {
-        self.0.iter().any(|(tried, _)| tried.node().address == node.node().address)
+        self.nodes.iter().any(|(tried, _)| tried.node().address == node.node().address)
     }
 
     /// Picks among the nodes that are in use, and among all where none is: a node that was
     /// unreachable a moment ago is better than no answer.
-    fn pick(&self, core: &Core, nodes: &[Arc<Candidate>]) -> Option<Pick> {
+    fn pick(&mut self, core: &Core, nodes: &[Arc<Candidate>]) -> Option<Pick> {
         let in_use = usable(nodes, |node| !self.has(node));
         if !in_use.is_empty() {
             return core.selector.pick(&in_use);
         }
-        if self.0.len() >= LAST_RESORTS {
+        if self.last_resorts >= LAST_RESORTS {
             return None;
         }
+        self.last_resorts += 1;
         let untried: Vec<_> = nodes.iter().filter(|node| !self.has(node)).cloned().collect();
         core.selector.pick(&untried)
     }
 
     #[cold]
     fn into_error(mut self, service: &str) -> Error {
-        let Some((_, last)) = self.0.pop() else {
+        let Some((_, last)) = self.nodes.pop() else {
             return Error::unavailable(format!("no node of `{service}` is known")).never_processed();
         };
-        if self.0.is_empty() {
+        if self.nodes.is_empty() {
             return last;
         }
-        let others: Vec<_> = self.0.iter().map(|(_, error)| error.message()).collect();
+        let others: Vec<_> = self.nodes.iter().map(|(_, error)| error.message()).collect();
         let message =
             format!("no node of `{service}` took the call: {}; {}", others.join("; "), last.message());
         Error::new(last.code(), message).with_source(last).never_processed()

@@ -10,6 +10,8 @@ mod channel;
 mod connections;
 mod core;
 mod failover;
+mod generated;
+mod limit;
 mod nodes;
 mod pipeline;
 
@@ -19,6 +21,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
 pub use call::{Call, Response};
 pub use channel::{Channel, call, relay};
+#[doc(hidden)]
+pub use generated::{answer, pass_on};
 
 use crate::error::Result;
 use crate::registry::Discovery;

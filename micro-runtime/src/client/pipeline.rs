@@ -2,16 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
-use humantime::FormattedDuration;
-use tokio::time::{Instant, timeout_at};
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
 use super::failover::Stage;
+use super::limit::{Limit, hold};
 use super::{Channel, failover};
 use crate::call::Invocation;
 use crate::codec::Codec;
@@ -60,7 +58,10 @@ impl<A: Body, B: Body> Call<A, B> {
 /// holds.
 fn in_call(context: Context, method: &MethodDescriptor, options: Options, core: &Core) -> Context {
     let timeout = options.timeout.or(method.timeout).or(method.is_unary().then_some(core.timeout));
-    let context = timeout.map_or_else(|| context.clone(), |timeout| context.with_timeout(timeout));
+    let context = match timeout {
+        Some(timeout) => context.with_timeout(timeout),
+        None => context,
+    };
     context.sending(options.metadata)
 }
 
@@ -82,7 +83,7 @@ async fn transmit<A: Body, B: Body>(
         max_message_size: core.max_message_size,
     };
     let stage = Stage::default();
-    let sent = hold(&limit, failover::send(core, channel, outgoing, &stage)).await;
+    let sent = hold(&limit, failover::send(core, channel, outgoing, &limit, &stage)).await;
     let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
         (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
             limit.exceeded_while(doing, &channel.service)
@@ -104,70 +105,20 @@ fn unreadable(method: &MethodDescriptor, error: Error) -> Error {
     Error::internal(message).with_source(error)
 }
 
-/// The deadline of one call.
-struct Limit {
-    deadline: Instant,
-    /// What was left of the time when the call began.
-    timeout: Duration,
-    method: &'static MethodDescriptor,
-}
-
-impl Limit {
-    fn new(context: &Context, method: &'static MethodDescriptor) -> Option<Self> {
-        Some(Self { deadline: context.deadline()?, timeout: context.remaining()?, method })
-    }
-
-    /// The error of a call that did not get as far as to be sent.
-    #[cold]
-    fn exceeded_while(&self, doing: &str, registered: &str) -> Error {
-        if self.timeout.is_zero() {
-            return self.exceeded();
-        }
-        let (service, name, timeout) = (self.method.service, self.method.name, self.timeout());
-        let message = format!("{service}/{name} was not sent: {timeout} passed while {doing} `{registered}`");
-        Error::deadline_exceeded(message).never_processed()
-    }
-
-    #[cold]
-    fn exceeded(&self) -> Error {
-        let (service, name) = (self.method.service, self.method.name);
-        if self.timeout.is_zero() {
-            let message = format!("{service}/{name} was not called: the deadline had passed");
-            return Error::deadline_exceeded(message).never_processed();
-        }
-        Error::deadline_exceeded(format!("{service}/{name} was not answered within {}", self.timeout()))
-    }
-
-    /// Whole milliseconds are enough for people.
-    fn timeout(&self) -> FormattedDuration {
-        let millis = self.timeout.as_micros().div_ceil(1000);
-        humantime::format_duration(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
-    }
-}
-
-async fn hold<T>(limit: &Option<Limit>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match limit {
-        None => work.await,
-        Some(limit) if limit.timeout.is_zero() => Err(limit.exceeded()),
-        Some(limit) => timeout_at(limit.deadline, work).await.unwrap_or_else(|_| Err(limit.exceeded())),
-    }
-}
-
 type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// Holds a stream of answers to the deadline, and its node as busy until the end. What comes first
-/// says how the node does, unless that was known before.
+/// says how the node does, unless that was known before; how long it took says nothing, because
+/// the node may have waited for this side.
 fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
-    let begun = Instant::now();
     let state = Some((messages, limit, pick));
-    Box::pin(stream::unfold(state, move |state| async move {
+    Box::pin(stream::unfold(state, async |state| {
         let (mut messages, limit, mut pick) = state?;
         let next = hold(&limit, messages.next().map(Ok)).await.unwrap_or_else(|error| Some(Err(error)));
-        let outcome = match &next {
-            Some(Err(error)) => failover::outcome(error),
-            _ => Outcome::Ok,
-        };
-        pick.report(outcome, begun.elapsed());
+        match &next {
+            Some(Err(error)) => pick.report_untimed(failover::outcome(error)),
+            _ => pick.report_untimed(Outcome::Ok),
+        }
         match next? {
             Ok(message) => Some((Ok(message), Some((messages, limit, pick)))),
             Err(error) => Some((Err(error), None)),

@@ -28,7 +28,8 @@ pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;
 pub use serve::{Serve, pushing, returning};
 #[doc(hidden)]
+pub(crate) use signature::Returned;
 pub use signature::{
-    ContextArgument, Ended, Pushing, Returning, SenderArgument, Signature, answer, describe_pushing,
-    describe_returning, pass_on, serve_pushing, serve_returning,
+    ContextArgument, Ended, Pushing, Returning, SenderArgument, Signature, describe_pushing,
+    describe_returning, serve_pushing, serve_returning,
 };

@@ -6,7 +6,6 @@
 //! anywhere else would have it say the same again there.
 
 use super::{Body, MethodDescriptor, Outcome, Serve, pushing, returning};
-use crate::client::{Call, Channel, call, relay};
 use crate::context::Context;
 use crate::message::Message;
 use crate::stream::{Sender, Streaming};
@@ -42,7 +41,7 @@ pub trait Pushing: Signature {
     type Outcome: Ended;
 }
 
-type Returned<M> = <<M as Returning>::Outcome as Outcome>::Body;
+pub(crate) type Returned<M> = <<M as Returning>::Outcome as Outcome>::Body;
 type Sent<M> = <<M as Pushing>::Sender as SenderArgument>::Message;
 
 /// Describes a method that returns its answer.
@@ -86,28 +85,6 @@ where
         let answer = method(M::Context::from_context(ctx), request, M::Sender::from_sender(out));
         async move { answer.await.into_end() }
     })
-}
-
-/// Calls a method, and answers as it does. That the future is `Send` is said here, so that nobody
-/// looks into it for a reason.
-pub fn answer<M: Returning>(
-    channel: &Channel,
-    ctx: &M::Context,
-    request: M::Request,
-) -> impl Future<Output = M::Outcome> + Send {
-    let call: Call<M::Request, Returned<M>> = call(channel, ctx.context(), M::DESCRIPTOR, request);
-    async move { M::Outcome::from_result(call.send().await) }
-}
-
-/// Calls a method, and sends on what it answers.
-pub fn pass_on<M: Pushing>(
-    channel: &Channel,
-    ctx: &M::Context,
-    request: M::Request,
-    out: &mut M::Sender,
-) -> impl Future<Output = M::Outcome> + Send {
-    let call = call(channel, ctx.context(), M::DESCRIPTOR, request);
-    async move { M::Outcome::from_end(relay(call, out.sender()).await) }
 }
 
 /// What `ctx: &…` refers to: [`Context`].

@@ -174,6 +174,12 @@ impl Error {
         self
     }
 
+    /// Takes the mark back: what it was true of is not what the error is told of now.
+    pub(crate) fn maybe_processed(mut self) -> Self {
+        self.0.never_processed = false;
+        self
+    }
+
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
         let Some(origin) = &self.0.origin else { return self };
@@ -250,10 +256,16 @@ impl fmt::Display for Error {
 /// `fn main() -> micro::Result<()>` prints.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
+        let mut said = self.to_string();
+        f.write_str(&said)?;
         let mut source = self.source();
         while let Some(error) = source {
-            write!(f, "\n  caused by: {error}")?;
+            let words = error.to_string();
+            // A layer that only adds its code or place to the words of the one below is said once.
+            if !said.ends_with(&words) {
+                write!(f, "\n  caused by: {words}")?;
+            }
+            said = words;
             source = error.source();
         }
         Ok(())

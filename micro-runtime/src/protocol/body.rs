@@ -85,14 +85,15 @@ impl Enveloped {
             let polled = self.messages.as_mut().poll_encode(task, &mut self.buffer);
             if let Poll::Ready(Some(Ok(()))) = polled {
                 let length = self.buffer.len() - start - 5;
-                let length = u32::try_from(length)
-                    .map_err(|_| Error::resource_exhausted("a message of over 4 GiB"))?;
-                self.buffer[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
-                continue;
+                if let Ok(length) = u32::try_from(length) {
+                    self.buffer[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
+                    continue;
+                }
             }
             self.buffer.truncate(start);
             let ended = match polled {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(()))) => Err(Error::resource_exhausted("a message of over 4 GiB")),
                 Poll::Ready(ended) => ended.unwrap_or(Ok(())),
             };
             if let Some(end) = self.end.take() {

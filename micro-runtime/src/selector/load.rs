@@ -81,7 +81,10 @@ impl Load {
 
     /// A call was given up. How long it would have taken is not known, only that it was longer.
     pub(super) fn give_up(&self, now: u64, waited: Duration) {
-        if waited.as_nanos() as f64 > self.average(now) && self.average.load(Ordering::Relaxed) != 0 {
+        if self.average.load(Ordering::Relaxed) == 0 {
+            // Of a node that never answered this is all that is known, and it is not good.
+            self.fail(now, waited);
+        } else if waited.as_nanos() as f64 > self.average(now) {
             self.measure(now, waited);
         }
     }

@@ -65,6 +65,18 @@ impl Pick {
         self.report(outcome, latency);
     }
 
+    /// Says how the call went where the time it took is not the node's.
+    pub(crate) fn report_untimed(&mut self, outcome: Outcome) {
+        if outcome == Outcome::Ok && !std::mem::replace(&mut self.reported, true) {
+            self.candidate.reached();
+            if let Some(callback) = self.on_done.take() {
+                callback(outcome, self.since.elapsed());
+            }
+        } else {
+            self.report(outcome, self.since.elapsed());
+        }
+    }
+
     /// Says how the call went, which still counts as in flight. Only the first report counts.
     pub fn report(&mut self, outcome: Outcome, latency: Duration) {
         if std::mem::replace(&mut self.reported, true) {

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
@@ -109,7 +109,15 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut seen = activity.started();
     let mut closing = false;
+    // How much longer a draining connection waits for the rest of a head.
+    let mut grace: Option<Pin<Box<Sleep>>> = None;
     loop {
+        let over = async {
+            match &mut grace {
+                Some(grace) => grace.await,
+                None => std::future::pending().await,
+            }
+        };
         let ended = async {
             match &mut head {
                 Some(head) => head.watch(connection.as_mut()).await,
@@ -130,7 +138,13 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
                 // answer closes the connection.
                 if head.is_none() || !activity.awaits_head() {
                     shut_down(connection.as_mut());
+                } else {
+                    grace = Some(Box::pin(sleep(FIRST_WORDS)));
                 }
+            }
+            () = over => {
+                grace = None;
+                shut_down(connection.as_mut());
             }
             () = shared.cut.cancelled() => return Ok(()),
             () = idle.as_mut() => {

@@ -68,10 +68,10 @@ impl Limits {
         self
     }
 
-    /// How many calls may be open on one HTTP/2 connection; 1024 unless set.
+    /// How many calls may be open on one HTTP/2 connection; 1024 unless set, 1 at the least.
     #[must_use]
     pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
-        self.max_concurrent_streams = streams;
+        self.max_concurrent_streams = streams.max(1);
         self
     }
 

@@ -40,6 +40,11 @@ impl From<&Error> for WireError {
 }
 
 impl WireError {
+    /// The error of a body, where it is one of Connect: any other JSON is somebody else's.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().filter(|error: &Self| error.code.parse::<Code>().is_ok())
+    }
+
     /// The error that a response carries; `fallback` is the code where it names none that is
     /// known, which is what a proxy's own error page looks like.
     pub(super) fn into_error(self, fallback: Code, method: &MethodDescriptor) -> Error {

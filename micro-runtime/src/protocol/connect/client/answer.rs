@@ -176,10 +176,9 @@ fn http_error(method: &MethodDescriptor, status: StatusCode, body: &[u8], metada
         }
         status => (Code::from_http_status(status), "the server answered no error of its own"),
     };
-    let mut error = match serde_json::from_slice::<WireError>(body) {
-        Ok(error) => error.into_error(code, method),
-        Err(_) => Error::new(code, format!("{text} (HTTP status {status})"))
-            .with_origin(method.service, method.name),
+    let mut error = match WireError::read(body) {
+        Some(error) => error.into_error(code, method),
+        None => Error::new(code, format!("{text} (HTTP status {status})")),
     };
     error.metadata_mut().extend(metadata);
     error

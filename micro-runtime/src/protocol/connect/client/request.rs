@@ -122,7 +122,7 @@ impl Encode for Messages {
             Err(_) => Error::internal("the request stream panicked"),
         };
         this.messages = None;
-        *this.failure.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *this.failure.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.maybe_processed());
         Poll::Ready(Some(Err(reset())))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use micro::registry::{Memory, Node, Registration, Registry as _};
+use micro::registry::{Discovery, Memory, Node, Registration, Registry as _};
 use micro::selector::Random;
 use micro::transport::{BoxIo, Listener, Tcp, Transport};
 use micro::{Client, Code, Context, Environment, Result, Running, Sender, Service, Streaming};
@@ -244,6 +244,20 @@ async fn the_server_is_told_the_time_that_is_left_after_connecting() {
     let client = Slow::new(200).client(node.address());
     let left = client.left(&Context::new(), ()).timeout(Duration::from_secs(10)).await.unwrap();
     assert!(left <= 9_801, "{left} ms");
+}
+
+#[tokio::test]
+async fn clients_that_share_discovery_share_what_is_known_of_the_nodes() {
+    let registry = Memory::new();
+    let _node = node(&registry, 1).await;
+    let discovery = Discovery::new(Arc::new(registry));
+    for _ in 0..3 {
+        let client = Client::builder().discovery(discovery.clone()).build();
+        assert_eq!(WhoClient::new(&client).am_i(&Context::new(), ()).await.unwrap(), 1);
+    }
+    let (mine, same) = (discovery.view("who").unwrap(), discovery.view("who").unwrap());
+    assert!(Arc::ptr_eq(&mine, &same));
+    assert!(mine.nodes()[0].latency() > Duration::ZERO, "the calls of all clients are measured here");
 }
 
 /// A node that refuses the first stream of each connection (RFC 9113, section 8.7).

@@ -155,6 +155,22 @@ async fn a_program_finds_another_one_over_mdns_with_nothing_installed() {
 }
 
 #[tokio::test]
+async fn two_services_of_one_program_are_found_and_stopped_one_by_one() {
+    let (stays, goes) = (unique("stays"), unique("goes"));
+    let first = Service::new(&stays).handle(Program).start().await.unwrap();
+    let second = Service::new(&goes).handle(Program).start().await.unwrap();
+    let client = Client::new();
+    let ctx = Context::new();
+    let (to_first, to_second) =
+        (ProgramClient::with_name(&client, &stays), ProgramClient::with_name(&client, &goes));
+    to_second.id(&ctx, ()).await.unwrap();
+    second.stop().await.unwrap();
+    assert!(to_second.id(&ctx, ()).await.is_err());
+    assert_eq!(to_first.id(&ctx, ()).await.unwrap(), std::process::id());
+    first.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn sigterm_and_ctrl_c_let_the_call_in_flight_finish() {
     for signal in ["-TERM", "-INT"] {
         let name = unique(&format!("stops{signal}"));

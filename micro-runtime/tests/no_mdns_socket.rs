@@ -6,8 +6,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use micro_runtime::Result;
+use micro_runtime::client::{Channel, call};
+use micro_runtime::endpoint::MethodDescriptor;
 use micro_runtime::registry::{Discovery, Memory, Node, Registration, Registry};
+use micro_runtime::{Client, Code, Context, Result, Service};
 
 /// The sockets that this process holds on UDP port 5353.
 fn mdns_sockets() -> Vec<String> {
@@ -26,6 +28,8 @@ fn mdns_sockets() -> Vec<String> {
     lines.lines().filter(on_mdns).map(str::to_owned).collect()
 }
 
+static NOTHING: MethodDescriptor = MethodDescriptor::new::<(), ()>("a", "B", "/a/B", "");
+
 #[tokio::test]
 async fn only_a_registry_that_is_used_opens_an_mdns_socket() -> Result<()> {
     let node = Registration::new("sockets", Node::new("sockets-1", "127.0.0.1:7000"));
@@ -34,6 +38,13 @@ async fn only_a_registry_that_is_used_opens_an_mdns_socket() -> Result<()> {
     memory.register(&node, Duration::from_secs(90)).await?;
     discovery.view("sockets")?.ready(None).await?;
     assert_eq!(mdns_sockets(), Vec::<String>::new());
+
+    let service = Service::new("sockets").registry(memory.clone()).start().await?;
+    let client = Client::builder().registry(memory).build();
+    let call = call::<(), ()>(&Channel::new(&client, "sockets"), &Context::new(), &NOTHING, ());
+    assert_eq!(call.send().await.unwrap_err().code(), Code::Unimplemented, "it was reached");
+    assert_eq!(mdns_sockets(), Vec::<String>::new());
+    service.stop().await?;
 
     #[cfg(feature = "mdns")]
     {

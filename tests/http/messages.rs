@@ -86,7 +86,7 @@ async fn malformed_protobuf_is_the_callers_fault() {
         for bytes in wrong {
             let answer = wire.post("/Lab/Echo", "application/proto", bytes).await;
             let message = answer.error(400, "invalid_argument");
-            assert!(message.starts_with("malformed protobuf: "), "{message}");
+            assert!(message.starts_with("malformed protobuf at byte "), "{message}");
         }
         // No byte at all is a message whose fields all have their defaults.
         let answer = wire.post("/Lab/Echo", "application/proto", "").await;

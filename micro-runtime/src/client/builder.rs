@@ -6,7 +6,7 @@ use super::{Client, Inner};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, SerdeCodec};
 use crate::environment::Environment;
-use crate::registry::Registry;
+use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
 use crate::transport::{Tcp, Transport};
 
@@ -26,7 +26,7 @@ pub struct ClientBuilder(Settings);
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) environment: Environment,
-    pub(super) registry: Option<Arc<dyn Registry>>,
+    pub(super) discovery: Option<Discovery>,
     pub(super) addresses: Vec<String>,
     pub(super) selector: Option<Arc<dyn Selector>>,
     pub(super) transport: Arc<dyn Transport>,
@@ -42,7 +42,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             environment: Environment::process(),
-            registry: None,
+            discovery: None,
             addresses: Vec::new(),
             selector: None,
             transport: Arc::new(Tcp),
@@ -62,8 +62,14 @@ impl ClientBuilder {
         self.shared_registry(Arc::new(registry))
     }
 
-    pub(crate) fn shared_registry(mut self, registry: Arc<dyn Registry>) -> Self {
-        self.0.registry = Some(registry);
+    pub(crate) fn shared_registry(self, registry: Arc<dyn Registry>) -> Self {
+        self.discovery(Discovery::new(registry))
+    }
+
+    /// Finds nodes where others do that have a clone of the same [`Discovery`]: they share the
+    /// watches of the registry, its views, and what is known of the nodes.
+    pub fn discovery(mut self, discovery: Discovery) -> Self {
+        self.0.discovery = Some(discovery);
         self
     }
 
@@ -154,7 +160,7 @@ impl From<ClientBuilder> for Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("registry", &self.registry)
+            .field("discovery", &self.discovery)
             .field("addresses", &self.addresses)
             .field("selector", &self.selector)
             .field("transport", &self.transport)

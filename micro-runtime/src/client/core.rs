@@ -35,11 +35,11 @@ impl Core {
             (None, None) => Arc::new(P2c::default()),
         };
         let nodes = if settings.addresses.is_empty() {
-            let registry = match &settings.registry {
-                Some(registry) => registry.clone(),
-                None => registry::from_environment(environment)?,
+            let discovery = match &settings.discovery {
+                Some(discovery) => discovery.clone(),
+                None => Discovery::new(registry::from_environment(environment)?),
             };
-            Nodes::registered(Discovery::new(registry), settings.discovery_timeout)
+            Nodes::registered(discovery, settings.discovery_timeout)
         } else {
             Nodes::fixed(&settings.addresses)
         };
@@ -84,5 +84,32 @@ impl Core {
                 <B::Message as Message>::SHAPE.name
             ))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ClientBuilder;
+    use crate::environment::Environment;
+    use crate::registry::Memory;
+    use crate::selector::Random;
+
+    #[test]
+    fn code_wins_over_the_environment_which_wins_over_the_default() {
+        let open = |builder: ClientBuilder, environment: &[(&str, &str)]| {
+            let environment = Environment::from_iter(environment.iter().copied());
+            let settings = builder.registry(Memory::new()).environment(environment).into();
+            let core = Core::open(&settings).unwrap();
+            (core.selector.name(), core.timeout)
+        };
+        let environment = [("MICRO_SELECTOR", "random"), ("MICRO_CLIENT_REQUEST_TIMEOUT", "7s")];
+        let seconds = Duration::from_secs;
+        assert_eq!(open(ClientBuilder::default(), &[]), ("p2c", DEFAULT_TIMEOUT));
+        assert_eq!(open(ClientBuilder::default(), &environment), ("random", seconds(7)));
+        let in_code = ClientBuilder::default().selector(P2c::new()).timeout(seconds(3));
+        assert_eq!(open(in_code, &environment), ("p2c", seconds(3)));
+        let in_code = ClientBuilder::default().selector(Random::new());
+        assert_eq!(open(in_code, &[("MICRO_SELECTOR", "p2c")]).0, "random");
     }
 }

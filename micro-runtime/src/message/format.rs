@@ -90,9 +90,13 @@ fn encode_proto<T: prost::Message>(message: &T, buffer: &mut BytesMut) -> Result
 }
 
 #[cfg(feature = "protobuf")]
-fn decode_proto<T: prost::Message + Default>(bytes: Bytes) -> Result<T> {
-    T::decode(bytes)
-        .map_err(|error| Error::invalid_argument(format!("malformed protobuf: {error}")).with_source(error))
+fn decode_proto<T: prost::Message + Default>(mut bytes: Bytes) -> Result<T> {
+    let length = bytes.len();
+    T::decode(&mut bytes).map_err(|error| {
+        // Where reading stopped; what is wrong begins at most a field before that.
+        let offset = length - bytes.len();
+        Error::invalid_argument(format!("malformed protobuf at byte {offset}: {error}")).with_source(error)
+    })
 }
 
 impl<T> Clone for Format<T> {

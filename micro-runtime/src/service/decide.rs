@@ -152,6 +152,32 @@ mod tests {
     }
 
     #[test]
+    fn each_option_in_code_wins_over_its_variable() {
+        let environment = Environment::from_iter([
+            ("MICRO_SERVER_ID", "of-environment"),
+            ("MICRO_SERVER_ADVERTISE", "of.environment:1"),
+            ("MICRO_REGISTER_TTL", "60s"),
+            ("MICRO_REGISTER_INTERVAL", "7s"),
+        ]);
+        let decided = Decided::new(Options::default(), &environment).unwrap();
+        assert_eq!(
+            (decided.id.as_str(), decided.advertise.as_deref()),
+            ("of-environment", Some("of.environment:1"))
+        );
+        assert_eq!((decided.ttl.as_secs(), decided.interval.as_secs()), (60, 7));
+        let options = Options {
+            id: Some("of-code".into()),
+            advertise: Some("of.code:1".into()),
+            register_ttl: Some(Duration::from_secs(50)),
+            register_interval: Some(Duration::from_secs(5)),
+            ..Options::default()
+        };
+        let decided = Decided::new(options, &environment).unwrap();
+        assert_eq!((decided.id.as_str(), decided.advertise.as_deref()), ("of-code", Some("of.code:1")));
+        assert_eq!((decided.ttl.as_secs(), decided.interval.as_secs()), (50, 5));
+    }
+
+    #[test]
     fn a_node_that_would_be_forgotten_between_two_registrations_does_not_start() {
         let environment =
             Environment::from_iter([("MICRO_REGISTER_TTL", "10"), ("MICRO_REGISTER_INTERVAL", "10")]);

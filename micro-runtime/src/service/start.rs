@@ -97,13 +97,12 @@ fn registry(
         None if in_code => Source::Code,
         None => Source::of(environment, "MICRO_REGISTRY")?,
     };
-    if let Some(found) = found {
-        let registry = found.registry().clone();
-        if !own.configure(|client| client.shared_registry(registry)) {
-            return Err(Error::failed_precondition(
-                "`with_client` was called after the service's own client had made a call: call it first",
-            ));
-        }
+    if let Some(found) = found
+        && !own.configure(|client| client.discovery(found))
+    {
+        return Err(Error::failed_precondition(
+            "`with_client` was called after the service's own client had made a call: call it first",
+        ));
     }
     match own.discovery()? {
         Some(discovery) => Ok((discovery.registry().clone(), source)),

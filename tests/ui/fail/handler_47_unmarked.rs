@@ -1,4 +1,4 @@
-//! The attribute is missing, or is on something that is no `impl` block.
+//! The attribute is missing.
 #![allow(unused)]
 
 use micro::{Context, Result};
@@ -13,15 +13,6 @@ impl Say {
 
 fn handle(_: impl micro::endpoint::Handler) {}
 
-#[micro::handler]
-trait Greeter {
-    fn hello(&self);
-}
-
-#[micro::handler]
-struct Other;
-
 fn main() {
     handle(Say);
-    let _ = Other;
 }

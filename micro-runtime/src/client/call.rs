@@ -11,7 +11,7 @@ use super::Channel;
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
-use crate::metadata::{Around, Metadata};
+use crate::metadata::{Around, Metadata, NONE};
 
 /// A call that is about to be made: options are chained, and `.await` makes it.
 ///
@@ -138,5 +138,3 @@ impl<B> Response<B> {
         self.around.trailers.get().unwrap_or(&NONE)
     }
 }
-
-static NONE: Metadata = Metadata::new();

@@ -12,16 +12,11 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::protocol::body::{WireBody, broken_off};
+use crate::protocol::http2::{CONNECTION_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
 use crate::transport::Transport;
 
-/// How often a silent server is asked whether it is still there while calls wait for it, and how
-/// long it may take to answer.
+/// How often a silent server is asked whether it is still there while calls wait for it.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// HTTP/2 windows: one large message, or many small ones, on their way without a round trip.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// The connections of a client: one to each address, made when it is first needed and again after
 /// it broke.

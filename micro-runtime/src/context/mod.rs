@@ -13,7 +13,7 @@ pub(crate) use incoming::{Incoming, ReplyMetadata};
 use values::Values;
 
 use crate::error::{Error, Result};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, NONE};
 
 /// What a call carries beside its message. Every handler gets one and hands it to the calls it
 /// makes, which so inherit the deadline.
@@ -133,13 +133,11 @@ impl Context {
     /// The metadata that the caller sent. It is not forwarded to the calls made in this context;
     /// what should go on is named with [`with_metadata`](Self::with_metadata).
     pub fn metadata(&self) -> &Metadata {
-        static NONE: Metadata = Metadata::new();
         self.incoming.as_ref().map_or(&NONE, |incoming| &incoming.metadata)
     }
 
     /// The metadata that calls made in this context send.
     pub fn outgoing(&self) -> &Metadata {
-        static NONE: Metadata = Metadata::new();
         self.outgoing.as_deref().unwrap_or(&NONE)
     }
 

@@ -28,6 +28,9 @@ pub struct Metadata {
     entries: Vec<(String, Bytes)>,
 }
 
+/// No metadata, to be lent out.
+pub(crate) static NONE: Metadata = Metadata::new();
+
 impl Metadata {
     /// Empty metadata; allocates nothing.
     pub const fn new() -> Self {

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod connect;
 mod envelope;
 mod headers;
+pub(crate) mod http2;
 mod linger;
 
 use std::sync::Arc;

@@ -18,14 +18,8 @@ use super::sniff::{Sniffed, Spoken, sniff};
 use super::stall::Stalling;
 use super::tracked::Tracked;
 use crate::protocol::connect;
+use crate::protocol::http2::{CONNECTION_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
 use crate::transport::BoxIo;
-
-/// How long an HTTP/2 peer may take to answer a ping.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// HTTP/2 windows: one large message, or many small ones, on their way without a round trip.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
 const FIRST_WORDS: Duration = Duration::from_secs(1);

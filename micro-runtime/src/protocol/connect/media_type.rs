@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
-use super::content_type;
+use super::media_type;
 use crate::codec::Codec;
 use crate::endpoint::MethodDescriptor;
 use crate::protocol::Site;
@@ -31,15 +31,10 @@ pub(super) fn accepted(site: &Site, method: &MethodDescriptor, headers: &HeaderM
     best.map(|(_, codec)| codec.clone())
 }
 
-/// The content type of an answer.
-pub(super) fn media_type(codec: &Codec, stream: bool) -> HeaderValue {
-    match (codec.name(), stream) {
-        ("json", false) => HeaderValue::from_static("application/json"),
-        ("proto", false) => HeaderValue::from_static("application/proto"),
-        // A codec was found by its name in a header, so the name is good for a header.
-        _ => HeaderValue::try_from(content_type(codec, stream))
-            .unwrap_or(HeaderValue::from_static("application/octet-stream")),
-    }
+/// The content type of an answer. Its codec was found by its name in a header, so the name is good
+/// for a header.
+pub(super) fn of_answer(codec: &Codec, stream: bool) -> HeaderValue {
+    media_type(codec, stream).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// `application/json; charset=utf-8` to `json`, and whether it is one of Connect's streaming types.

@@ -9,6 +9,8 @@ mod head;
 mod media_type;
 pub(crate) mod server;
 
+use http::HeaderValue;
+
 use crate::codec::Codec;
 use crate::error::Error;
 
@@ -23,6 +25,15 @@ const TIMEOUT: &str = "connect-timeout-ms";
 fn content_type(codec: &Codec, stream: bool) -> String {
     let name = codec.name();
     if stream { format!("application/connect+{name}") } else { format!("application/{name}") }
+}
+
+/// The content type of a message or a stream; `None` where the codec's name cannot be in a header.
+fn media_type(codec: &Codec, stream: bool) -> Option<HeaderValue> {
+    match (codec.name(), stream) {
+        ("json", false) => Some(HeaderValue::from_static("application/json")),
+        ("proto", false) => Some(HeaderValue::from_static("application/proto")),
+        _ => HeaderValue::try_from(content_type(codec, stream)).ok(),
+    }
 }
 
 #[cold]

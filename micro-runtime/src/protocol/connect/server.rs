@@ -11,7 +11,7 @@ use http_body::Body;
 
 use super::end_stream::EndStream;
 use super::error::WireError;
-use super::media_type::{accepted, media_type, named};
+use super::media_type::{accepted, named, of_answer};
 use super::{COMPRESSED, END_STREAM, TIMEOUT, compressed, content_type, head};
 use crate::codec::Codec;
 use crate::context::Incoming;
@@ -216,7 +216,7 @@ fn unary(answer: Result<Outbound>, codec: &Codec, incoming: &Incoming) -> Respon
     let mut response = match answer {
         Ok(Outbound::One(message)) => {
             let mut response = Response::new(WireBody::full(message));
-            response.headers_mut().insert(CONTENT_TYPE, media_type(codec, false));
+            response.headers_mut().insert(CONTENT_TYPE, of_answer(codec, false));
             response
         }
         Ok(Outbound::Many(_)) => {
@@ -255,11 +255,11 @@ async fn streaming(answer: Result<Outbound>, codec: &Codec, incoming: Arc<Incomi
     })
     .await;
     let mut response = Response::new(WireBody::Stream(Box::pin(body)));
-    response.headers_mut().insert(CONTENT_TYPE, media_type(codec, true));
+    response.headers_mut().insert(CONTENT_TYPE, of_answer(codec, true));
     headers::extend(response.headers_mut(), &incoming.reply.take_headers(), "");
     match head::check(response.headers()) {
         Ok(()) => response,
-        Err(error) => ended(media_type(codec, true), &error),
+        Err(error) => ended(of_answer(codec, true), &error),
     }
 }
 

@@ -11,11 +11,10 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, Version};
 use tokio::sync::oneshot;
 
-use crate::codec::Codec;
 use crate::endpoint::{Encode, Outbound};
 use crate::error::{Error, Result};
 use crate::protocol::body::{Enveloped, WireBody};
-use crate::protocol::connect::{PROTOCOL_VERSION, TIMEOUT, content_type};
+use crate::protocol::connect::{PROTOCOL_VERSION, TIMEOUT, media_type};
 use crate::protocol::{Outgoing, headers};
 
 /// The reading side of a call. While it lives, the request stream goes on; when it is dropped, the
@@ -59,7 +58,9 @@ pub(super) fn build(outgoing: Outgoing, authority: &str) -> Result<(Request<Wire
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = uri(authority, method.path)?;
     let head = request.headers_mut();
-    head.insert(CONTENT_TYPE, media_type(&codec, !method.is_unary())?);
+    let media_type = media_type(&codec, !method.is_unary())
+        .ok_or_else(|| Error::invalid_argument(format!("`{}` is not a content subtype", codec.name())))?;
+    head.insert(CONTENT_TYPE, media_type);
     head.insert(PROTOCOL_VERSION, HeaderValue::from_static("1"));
     if let Some(timeout) = timeout {
         // At most ten digits, which is over a hundred days. Rounded up, so that this side's own
@@ -78,15 +79,6 @@ fn uri(authority: &str, path: &'static str) -> Result<Uri> {
     parts.path_and_query = PathAndQuery::try_from(path).ok();
     Uri::from_parts(parts).map_err(|error| {
         Error::invalid_argument(format!("`{authority}` is not an address")).with_source(error)
-    })
-}
-
-fn media_type(codec: &Codec, stream: bool) -> Result<HeaderValue> {
-    Ok(match (codec.name(), stream) {
-        ("json", false) => HeaderValue::from_static("application/json"),
-        ("proto", false) => HeaderValue::from_static("application/proto"),
-        _ => HeaderValue::try_from(content_type(codec, stream))
-            .map_err(|_| Error::invalid_argument(format!("`{}` is not a content subtype", codec.name())))?,
     })
 }
 

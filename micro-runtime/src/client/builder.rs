@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Client, Inner};
 use crate::call::{Interceptor, Interceptors};
-use crate::codec::{Codec, Codecs, SerdeCodec};
+use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
+use crate::protocol::Protocol;
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
 use crate::transport::{Tcp, Transport};
@@ -17,7 +18,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The options of a [`Client`].
 ///
 /// What is not set here is taken from the environment (`MICRO_REGISTRY`,
-/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
+/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_PROTOCOL`, `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
 /// defaults.
 #[derive(Debug, Default)]
 #[must_use]
@@ -30,7 +31,10 @@ pub(super) struct Settings {
     pub(super) addresses: Vec<String>,
     pub(super) selector: Option<Arc<dyn Selector>>,
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) protocol: Option<Protocol>,
     pub(super) codecs: Codecs,
+    pub(super) compression: Option<Compression>,
+    pub(super) http_get: bool,
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
@@ -46,7 +50,10 @@ impl Default for Settings {
             addresses: Vec::new(),
             selector: None,
             transport: Arc::new(Tcp),
+            protocol: None,
             codecs: Codecs::default(),
+            compression: None,
+            http_get: false,
             interceptors: Interceptors::default(),
             timeout: None,
             connect_timeout: Duration::from_secs(3),
@@ -92,6 +99,30 @@ impl ClientBuilder {
 
     pub(crate) fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.0.transport = transport;
+        self
+    }
+
+    /// Makes all calls in this protocol. Unless set, each node's registry record decides, and Connect
+    /// is taken where there is none.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.0.protocol = Some(protocol);
+        self
+    }
+
+    /// Compresses the messages that are sent, and asks for answers that are compressed in the same
+    /// way; nothing is compressed unless set. A server that does not read the compression refuses
+    /// the call with `unimplemented`. [`Call::compression`](super::Call::compression) sets it for one call.
+    ///
+    /// go-micro's own protocol has no compression and goes without.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.0.compression = Some(compression);
+        self
+    }
+
+    /// Calls idempotent methods with GET where the protocol is Connect, so that caches and proxies
+    /// can answer; off unless set. A message that is too long for a URL (8 KiB) is sent with POST.
+    pub fn http_get(mut self, get: bool) -> Self {
+        self.0.http_get = get;
         self
     }
 

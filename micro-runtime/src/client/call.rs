@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::Channel;
+use crate::codec::Compression;
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
@@ -35,6 +36,7 @@ pub(super) struct Options {
     pub(super) timeout: Option<Duration>,
     pub(super) metadata: Metadata,
     pub(super) codec: Option<String>,
+    pub(super) compression: Option<Compression>,
     /// The first option that was wrong; the call fails with it.
     wrong: Option<Error>,
 }
@@ -70,6 +72,13 @@ impl<A: Body, B: Body> Call<A, B> {
     /// prefer.
     pub fn codec(mut self, name: impl Into<String>) -> Self {
         self.options.codec = Some(name.into());
+        self
+    }
+
+    /// Compresses the messages that are sent, and asks for an answer that is compressed in the same
+    /// way.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.options.compression = Some(compression);
         self
     }
 

@@ -5,10 +5,11 @@ use super::builder::{DEFAULT_TIMEOUT, Settings};
 use super::connections::Connections;
 use super::nodes::Nodes;
 use crate::call::Interceptors;
-use crate::codec::{Codec, Codecs};
+use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::protocol::Protocol;
 use crate::registry::{self, Discovery};
 use crate::selector::{self, P2c, Selector};
 
@@ -17,7 +18,11 @@ pub(super) struct Core {
     pub(super) nodes: Nodes,
     pub(super) selector: Arc<dyn Selector>,
     pub(super) connections: Connections,
+    /// Where it is not left to the node's record.
+    pub(super) protocol: Option<Protocol>,
     pub(super) codecs: Codecs,
+    pub(super) compression: Option<Compression>,
+    pub(super) http_get: bool,
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Duration,
     pub(super) max_message_size: usize,
@@ -47,11 +52,19 @@ impl Core {
             Some(timeout) => timeout,
             None => environment.duration("MICRO_CLIENT_REQUEST_TIMEOUT")?.unwrap_or(DEFAULT_TIMEOUT),
         };
+        let protocol = match (settings.protocol, environment.get("MICRO_PROTOCOL")?) {
+            (Some(protocol), _) => Some(protocol),
+            (None, Some(name)) => Some(name.parse().map_err(|error: Error| error.context("MICRO_PROTOCOL"))?),
+            (None, None) => None,
+        };
         Ok(Self {
             nodes,
             selector,
             connections: Connections::new(settings.transport.clone(), settings.connect_timeout),
+            protocol,
             codecs: settings.codecs.clone(),
+            compression: settings.compression,
+            http_get: settings.http_get,
             interceptors: settings.interceptors.clone(),
             timeout,
             max_message_size: settings.max_message_size,

@@ -11,7 +11,7 @@ use super::core::Core;
 use super::limit::{Limit, hold};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
-use crate::protocol::{Answer, Outgoing, connect};
+use crate::protocol::{self, Answer, Outgoing, Protocol, Target};
 use crate::selector::{Candidate, Outcome, Pick, usable};
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
@@ -58,7 +58,9 @@ pub(super) async fn send(
         stage.set(Stage::SENT);
         let start = Instant::now();
         // Held to the deadline here, so that a node that does not answer is known to have failed.
-        let call = connect::client::call(current, address, |request| connection.send(request));
+        let protocol = core.protocol.unwrap_or_else(|| Protocol::of_node(&node.node().metadata));
+        let target = Target { authority: address, secure: false };
+        let call = protocol::call(protocol, current, target, |request| connection.send(request));
         match hold(limit, call).await {
             Ok(answer) => {
                 if !unheard {
@@ -116,6 +118,8 @@ fn again(outgoing: &Outgoing) -> Option<Outgoing> {
     Some(Outgoing {
         method: outgoing.method,
         codec: outgoing.codec.clone(),
+        compression: outgoing.compression,
+        http_get: outgoing.http_get,
         metadata: outgoing.metadata.clone(),
         deadline: outgoing.deadline,
         body: Outbound::One(message.clone()),

@@ -18,6 +18,7 @@ mod pipeline;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub use crate::protocol::Protocol;
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
 pub use call::{Call, Response};
 pub use channel::{Channel, call, relay};

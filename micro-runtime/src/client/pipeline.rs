@@ -12,7 +12,7 @@ use super::failover::Stage;
 use super::limit::{Limit, hold};
 use super::{Channel, failover};
 use crate::call::Invocation;
-use crate::codec::Codec;
+use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::endpoint::{Body, Inbound, MethodDescriptor};
 use crate::error::{Code, Error, Result};
@@ -23,11 +23,14 @@ impl<A: Body, B: Body> Call<A, B> {
     pub(super) async fn run(self) -> Result<Response<B>> {
         let Self { channel, context, method, request, options, .. } = self;
         let core = channel.client.core()?;
-        let codec = core.codec::<A, B>(options.codec.as_deref())?;
+        let encoding = Encoding {
+            codec: core.codec::<A, B>(options.codec.as_deref())?,
+            compression: options.compression.or(core.compression),
+        };
         let context = in_call(context, method, options, core);
         let limit = Limit::new(&context, method);
         if core.interceptors.is_empty() {
-            return transmit(&channel, method, &context, limit, codec, request).await;
+            return transmit(&channel, method, &context, limit, encoding, request).await;
         }
 
         // The interceptors see the answer only; its metadata goes around them.
@@ -39,7 +42,7 @@ impl<A: Body, B: Body> Call<A, B> {
                     let request = A::from_payload(call.request)?;
                     let limit = Limit::new(&call.context, method);
                     let response: Response<B> =
-                        transmit(&channel, method, &call.context, limit, codec, request).await?;
+                        transmit(&channel, method, &call.context, limit, encoding, request).await?;
                     *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.around);
                     Ok(response.answer.into_payload())
                 }
@@ -51,6 +54,12 @@ impl<A: Body, B: Body> Call<A, B> {
         let around = passed.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         Ok(Response { answer, around })
     }
+}
+
+/// How the messages of a call are written.
+struct Encoding {
+    codec: Codec,
+    compression: Option<Compression>,
 }
 
 /// The context of the call itself, with its metadata and its deadline. What is nearest to the call
@@ -70,13 +79,16 @@ async fn transmit<A: Body, B: Body>(
     method: &'static MethodDescriptor,
     context: &Context,
     limit: Option<Limit>,
-    codec: Codec,
+    encoding: Encoding,
     request: A,
 ) -> Result<Response<B>> {
     let core = channel.client.core()?;
+    let Encoding { codec, compression } = encoding;
     let outgoing = Outgoing {
         method,
         codec: codec.clone(),
+        compression,
+        http_get: core.http_get,
         metadata: context.outgoing().clone(),
         deadline: context.deadline(),
         body: request.write(&codec)?,

@@ -4,6 +4,7 @@
 //! of them, or an encoding that a user added for all serde messages by implementing [`SerdeCodec`].
 //! The [`Codecs`] of a server are the ones it reads and writes.
 
+mod compression;
 mod table;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+pub use compression::Compression;
 pub use table::Codecs;
 /// What a [`SerdeCodec`] is written against.
 pub use {bytes, erased_serde};

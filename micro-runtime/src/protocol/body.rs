@@ -1,5 +1,6 @@
 //! HTTP bodies: the one we send, and the reading of a whole one with limits.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
+use super::envelope::COMPRESSED;
+use crate::codec::Compression;
 use crate::endpoint::Encode;
 use crate::error::{Error, Result};
 
@@ -62,10 +65,32 @@ impl Body for WireBody {
 /// the stream off.
 pub(crate) type End = Box<dyn FnOnce(Result<()>, &mut BytesMut) -> Result<Option<HeaderMap>> + Send>;
 
-/// A stream of messages in envelopes (a byte of flags, four bytes of length), which Connect and
-/// gRPC share.
+/// How messages are compressed as they are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compress {
+    pub(crate) compression: Compression,
+    /// The least size to be compressed, in bytes.
+    pub(crate) from: usize,
+}
+
+impl Compress {
+    /// Compresses what stands in the buffer from `start` on, unless it is too small to be worth it.
+    /// Returns whether it did.
+    pub(crate) fn tail(self, buffer: &mut BytesMut, start: usize) -> Result<bool> {
+        if buffer.len() - start < self.from.max(1) {
+            return Ok(false);
+        }
+        let message = buffer.split_off(start);
+        self.compression.compress(&message, buffer)?;
+        Ok(true)
+    }
+}
+
+/// A stream of messages in envelopes (a byte of flags, four bytes of length), which Connect, gRPC
+/// and gRPC-Web share.
 pub(crate) struct Enveloped {
     messages: Pin<Box<dyn Encode>>,
+    compress: Option<Compress>,
     buffer: BytesMut,
     /// `None` once the messages have ended.
     end: Option<End>,
@@ -73,16 +98,34 @@ pub(crate) struct Enveloped {
 }
 
 impl Enveloped {
-    pub(crate) fn new(messages: Pin<Box<dyn Encode>>, end: End) -> Self {
-        Self { messages, buffer: BytesMut::new(), end: Some(end), trailers: None }
+    pub(crate) fn new(messages: Pin<Box<dyn Encode>>, compress: Option<Compress>, end: End) -> Self {
+        Self { messages, compress, buffer: BytesMut::new(), end: Some(end), trailers: None }
+    }
+
+    /// Runs the handler until it first waits, so that it can set headers. They are not held back
+    /// longer: there are clients that send nothing before they have them.
+    pub(crate) async fn begin(&mut self) {
+        poll_fn(|task| {
+            // An error shows again when the body is sent.
+            let _ = self.poll_fill(task);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Takes in the messages that are ready, up to a chunk. `Pending` when there may be more.
-    pub(crate) fn poll_fill(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<()>> {
+    fn poll_fill(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<()>> {
         while self.end.is_some() && self.buffer.len() < CHUNK {
             let start = self.buffer.len();
             self.buffer.put_bytes(0, 5);
-            let polled = self.messages.as_mut().poll_encode(task, &mut self.buffer);
+            let mut polled = self.messages.as_mut().poll_encode(task, &mut self.buffer);
+            if let (Poll::Ready(Some(Ok(()))), Some(compress)) = (&polled, self.compress) {
+                match compress.tail(&mut self.buffer, start + 5) {
+                    Ok(true) => self.buffer[start] = COMPRESSED,
+                    Ok(false) => {}
+                    Err(error) => polled = Poll::Ready(Some(Err(error))),
+                }
+            }
             if let Poll::Ready(Some(Ok(()))) = polled {
                 let length = self.buffer.len() - start - 5;
                 if let Ok(length) = u32::try_from(length) {
@@ -148,6 +191,13 @@ impl ReadLimits {
             "a message of {least}{size} bytes is larger than the limit of {limit} bytes \
              (the option `max_message_size` of the side that reads it)"
         )))
+    }
+
+    /// The limits of a message that is compressed. What does not shrink by that grows by a little,
+    /// which is granted here: the message itself is measured once it is decompressed.
+    pub(crate) fn of_encoded(self) -> Self {
+        let slack = self.max_message_size / 64 + 256;
+        Self { max_message_size: self.max_message_size.saturating_add(slack), ..self }
     }
 
     /// Waits for a part of a message, but not for ever.

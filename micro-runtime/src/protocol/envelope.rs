@@ -1,12 +1,16 @@
-//! The reading side of envelopes: a byte of flags, four bytes of length, a message. Connect and
-//! gRPC share it.
+//! The reading side of envelopes: a byte of flags, four bytes of length, a message. Connect, gRPC
+//! and gRPC-Web share it.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
 
 use super::body::ReadLimits;
-use crate::error::{Error, Result};
+use crate::codec::Compression;
+use crate::error::{Code, Error, Result};
+
+/// The flag of a compressed message.
+pub(crate) const COMPRESSED: u8 = 0b01;
 
 /// Cuts a body into envelopes.
 pub(crate) struct Envelopes<B> {
@@ -16,11 +20,16 @@ pub(crate) struct Envelopes<B> {
     trailers: Option<HeaderMap>,
     /// Whether the next bytes are always due.
     due: bool,
+    /// How the messages are compressed that are marked so.
+    compression: Option<Compression>,
+    /// The code of a body that ends in the middle of a message: whoever sent it is wrong.
+    cut_off: Code,
 }
 
 /// One envelope.
 #[derive(Debug)]
 pub(crate) struct Envelope {
+    /// Its flags, without the one that says that it is compressed: it no longer is.
     pub(crate) flags: u8,
     pub(crate) message: Bytes,
 }
@@ -30,8 +39,15 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    pub(crate) fn new(body: B, limits: ReadLimits) -> Self {
-        Self { body, buffer: BytesMut::new(), limits, trailers: None, due: false }
+    /// The envelopes of a request.
+    pub(crate) fn of_request(body: B, limits: ReadLimits, compression: Option<Compression>) -> Self {
+        let (buffer, cut_off) = (BytesMut::new(), Code::InvalidArgument);
+        Self { body, buffer, limits, trailers: None, due: false, compression, cut_off }
+    }
+
+    /// The envelopes of a response.
+    pub(crate) fn of_response(body: B, limits: ReadLimits, compression: Option<Compression>) -> Self {
+        Self { cut_off: Code::Internal, ..Self::of_request(body, limits, compression) }
     }
 
     /// For a body of one message: it may never be silent, until its end.
@@ -56,29 +72,49 @@ where
                 },
                 None if begun => {
                     let rest = self.buffer.len();
-                    return Err(Error::invalid_argument(format!(
-                        "the stream ends in the middle of a message: its last {rest} bytes are not a whole envelope \
+                    return Err(Error::new(
+                        self.cut_off,
+                        format!(
+                            "the stream ends in the middle of a message: its last {rest} bytes are not a whole envelope \
                          (a byte of flags, four bytes of length, the message)"
-                    )));
+                        ),
+                    ));
                 }
                 None => return Ok(None),
             }
         }
     }
 
+    /// What stands behind the last envelope; known once there are no more.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
     fn take(&mut self) -> Result<Option<Envelope>> {
         let Some((head, rest)) = self.buffer.split_first_chunk::<5>() else { return Ok(None) };
         let [flags, length @ ..] = *head;
         let length = u32::from_be_bytes(length) as usize;
-        self.limits.check(length as u64, true)?;
+        let compressed = flags & COMPRESSED != 0;
+        let limits = if compressed { self.limits.of_encoded() } else { self.limits };
+        limits.check(length as u64, true)?;
         if rest.len() < length {
             let missing = length - rest.len();
             self.buffer.reserve(missing.min(64 * 1024));
             return Ok(None);
         }
         self.buffer.advance(5);
-        Ok(Some(Envelope { flags, message: self.buffer.split_to(length).freeze() }))
+        let mut message = self.buffer.split_to(length).freeze();
+        if compressed {
+            let compression = self.compression.ok_or_else(uncalled_for)?;
+            message = compression.decompress(&message, self.limits.max_message_size)?;
+        }
+        Ok(Some(Envelope { flags: flags & !COMPRESSED, message }))
     }
+}
+
+#[cold]
+fn uncalled_for() -> Error {
+    Error::internal("a message is marked as compressed, and no header says how")
 }
 
 #[cfg(test)]
@@ -104,7 +140,7 @@ mod tests {
             pieces.push(Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(&bytes[from..to]))));
             from = to;
         }
-        let mut envelopes = Envelopes::new(StreamBody::new(stream::iter(pieces)), LIMITS);
+        let mut envelopes = Envelopes::of_request(StreamBody::new(stream::iter(pieces)), LIMITS, None);
         let mut read = Vec::new();
         loop {
             match envelopes.next().now_or_never().unwrap() {
@@ -113,6 +149,10 @@ mod tests {
                 Err(error) => return (read, Err(error)),
             }
         }
+    }
+
+    fn uncompressed() -> impl Strategy<Value = u8> {
+        any::<u8>().prop_map(|flags| flags & !COMPRESSED)
     }
 
     fn written(envelopes: &[(u8, Vec<u8>)]) -> Vec<u8> {
@@ -126,7 +166,7 @@ mod tests {
     proptest! {
         #[test]
         fn envelopes_survive_being_cut_anywhere(
-            envelopes in vec((any::<u8>(), vec(any::<u8>(), 0..=64)), 0..8),
+            envelopes in vec((uncompressed(), vec(any::<u8>(), 0..=64)), 0..8),
             cuts in vec(any::<usize>(), 0..20),
         ) {
             let (read, ended) = read(&written(&envelopes), &cuts);
@@ -137,7 +177,7 @@ mod tests {
 
         #[test]
         fn a_body_that_ends_inside_an_envelope_is_an_error_after_the_whole_ones(
-            whole in vec((any::<u8>(), vec(any::<u8>(), 0..=64)), 0..4),
+            whole in vec((uncompressed(), vec(any::<u8>(), 0..=64)), 0..4),
             last in vec(any::<u8>(), 0..=64),
             keep in any::<usize>(),
             cuts in vec(any::<usize>(), 0..20),
@@ -151,7 +191,7 @@ mod tests {
 
         #[test]
         fn an_envelope_over_the_limit_is_refused_by_its_head(
-            flags in any::<u8>(),
+            flags in uncompressed(),
             length in 65_u32..,
             rest in vec(any::<u8>(), 0..100),
         ) {

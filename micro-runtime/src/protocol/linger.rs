@@ -5,6 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{EXPECT, HeaderMap};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
@@ -35,8 +36,11 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
 {
-    pub(crate) fn new(body: B, most: usize) -> Self {
-        Self { body: Some(body), most: Some(most) }
+    /// The body of a request with these headers.
+    pub(crate) fn of(headers: &HeaderMap, body: B, most: usize) -> Self {
+        let body = Self { body: Some(body), most: Some(most) };
+        // A client that expects to be told to go on sends nothing before that or an answer.
+        if headers.contains_key(EXPECT) { body.at_once() } else { body }
     }
 
     /// Ends the body as it is dropped: for a client that looks at the answer while it sends.

@@ -1,24 +1,38 @@
 //! Protocols: bytes to calls and back, a server half and a client half each.
 //!
 //! What a server half needs to know of its server is a [`Site`]; what a client half is given is an
-//! [`Outgoing`], and it returns an [`Answer`].
+//! [`Outgoing`], and it returns an [`Answer`]. Which protocol a request is in shows in its headers
+//! ([`serve`]); which one a call is made in is a matter of the node ([`Protocol`]).
 
+mod answers;
 pub(crate) mod body;
-pub(crate) mod connect;
+mod choice;
+mod compressing;
+mod connect;
 mod envelope;
+mod head;
 mod headers;
 pub(crate) mod http2;
 mod linger;
+mod reading;
+mod sending;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use tokio::time::Instant;
 
 use crate::call::Interceptors;
-use crate::codec::{Codec, Codecs};
+use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes};
+use crate::error::{Error, Result};
 use crate::metadata::{Around, Metadata};
+use body::WireBody;
+pub(crate) use choice::PROTOCOLS;
+pub use choice::Protocol;
 
 /// What a server half works with.
 pub(crate) struct Site {
@@ -29,17 +43,33 @@ pub(crate) struct Site {
     pub(crate) max_message_size: usize,
     /// How long the next bytes of a message that has begun may take.
     pub(crate) body_timeout: Duration,
+    /// The size, in bytes, from which on answers are compressed for every caller that reads that;
+    /// where there is none, only who compresses gets compressed answers.
+    pub(crate) compress_from: Option<usize>,
 }
 
 /// A call that a client half sends.
+#[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
+    /// How the messages of the request are compressed.
+    pub(crate) compression: Option<Compression>,
+    /// Whether a call that may be made with GET is.
+    pub(crate) http_get: bool,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
     pub(crate) body: Outbound,
     /// The largest message to be read, in bytes.
     pub(crate) max_message_size: usize,
+}
+
+/// Where a call goes: what the URI of its request says beside the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) authority: &'a str,
+    /// Whether the connection is encrypted.
+    pub(crate) secure: bool,
 }
 
 impl Outgoing {
@@ -53,4 +83,34 @@ impl Outgoing {
 pub(crate) struct Answer {
     pub(crate) around: Arc<Around>,
     pub(crate) body: Inbound,
+}
+
+/// Serves one request, in the protocol that its headers are of.
+pub(crate) async fn serve<B>(site: &Site, request: Request<B>, peer: Arc<str>) -> Response<WireBody>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    connect::server::serve(site, request, peer).await
+}
+
+/// Makes one call. `send` puts the request on its way at once, and its future is the head of the
+/// response.
+pub(crate) async fn call<B, Fut>(
+    protocol: Protocol,
+    outgoing: Outgoing,
+    target: Target<'_>,
+    send: impl FnOnce(Request<WireBody>) -> Fut,
+) -> Result<Answer>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response<B>>> + Send + 'static,
+{
+    match protocol {
+        Protocol::Connect => connect::client::call(outgoing, target, send).await,
+        Protocol::Grpc | Protocol::GrpcWeb | Protocol::Mucp => {
+            Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet")))
+        }
+    }
 }

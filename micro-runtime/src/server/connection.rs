@@ -17,7 +17,7 @@ use super::head_timeout::HeadTimeout;
 use super::sniff::{Sniffed, Spoken, sniff};
 use super::stall::Stalling;
 use super::tracked::Tracked;
-use crate::protocol::connect;
+use crate::protocol;
 use crate::protocol::http2::{CONNECTION_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
@@ -84,7 +84,7 @@ async fn answer(
 ) -> Result<Response<Counted>, Infallible> {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
-    let mut response = connect::server::serve(&shared.site, request, peer).await;
+    let mut response = protocol::serve(&shared.site, request, peer).await;
     if version < Version::HTTP_2 && shared.drain.is_cancelled() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -7,6 +7,7 @@ use super::Options;
 use super::source::Source;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::protocol::{PROTOCOLS, Protocol};
 use crate::registry::{EndpointRecord, Node, Registration};
 
 /// Any free port, for callers on this machine. A service that should be reached from elsewhere
@@ -103,7 +104,9 @@ impl Decided {
         endpoints: Vec<EndpointRecord>,
     ) -> Registration {
         let mut metadata = self.metadata.clone();
-        metadata.insert("protocols".to_owned(), "connect".to_owned());
+        metadata.insert(PROTOCOLS.to_owned(), Protocol::list());
+        // go-micro's clients talk another protocol to a node that does not say this.
+        metadata.insert("protocol".to_owned(), Protocol::Mucp.name().to_owned());
         Registration {
             service: name.to_owned(),
             version: self.version.clone(),

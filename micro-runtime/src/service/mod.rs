@@ -73,6 +73,7 @@ pub struct Service {
     codecs: Codecs,
     interceptors: Interceptors,
     limits: Limits,
+    compress_from: Option<usize>,
     spread_delay: Duration,
     drain_timeout: Duration,
     environment: Environment,
@@ -107,6 +108,7 @@ impl Service {
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
             limits: Limits::new(),
+            compress_from: None,
             spread_delay: DEFAULT_SPREAD_DELAY,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             environment: Environment::process(),
@@ -241,6 +243,13 @@ impl Service {
     /// Adds code around every call that is served. The first one added is the outermost.
     pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
         self.interceptors.push(interceptor);
+        self
+    }
+
+    /// Compresses answers of at least this many bytes for every caller that reads that, be it a
+    /// browser. Unless set, only callers that compress what they send get compressed answers.
+    pub fn compress(mut self, from: usize) -> Self {
+        self.compress_from = Some(from);
         self
     }
 

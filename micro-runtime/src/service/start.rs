@@ -63,6 +63,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         interceptors: Arc::new(service.interceptors),
         max_message_size: service.limits.max_message_size,
         body_timeout: service.limits.body_timeout,
+        compress_from: service.compress_from,
     };
     let chosen = [registry_from.of_value(registry.name()), selector_from.of_value(selector)];
     let life = Life::new(service.hooks, service.spread_delay, service.drain_timeout);

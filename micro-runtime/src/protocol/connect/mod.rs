@@ -5,22 +5,22 @@
 pub(crate) mod client;
 mod end_stream;
 mod error;
-mod head;
 mod media_type;
 pub(crate) mod server;
 
-use http::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 
 use crate::codec::Codec;
-use crate::error::Error;
 
-/// The flag of a compressed message.
-const COMPRESSED: u8 = 0b01;
 /// The flag of the last envelope of a response.
 const END_STREAM: u8 = 0b10;
 
 const PROTOCOL_VERSION: &str = "connect-protocol-version";
 const TIMEOUT: &str = "connect-timeout-ms";
+
+/// The headers of streams for what HTTP's own say of whole bodies.
+const STREAM_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+const STREAM_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
 fn content_type(codec: &Codec, stream: bool) -> String {
     let name = codec.name();
@@ -34,9 +34,4 @@ fn media_type(codec: &Codec, stream: bool) -> Option<HeaderValue> {
         ("proto", false) => Some(HeaderValue::from_static("application/proto")),
         _ => HeaderValue::try_from(content_type(codec, stream)).ok(),
     }
-}
-
-#[cold]
-fn compressed() -> Error {
-    Error::unimplemented("the message is compressed, and this side reads none but uncompressed ones")
 }

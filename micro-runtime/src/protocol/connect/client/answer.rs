@@ -1,27 +1,26 @@
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::{Response, StatusCode};
 use http_body::Body;
 
-use super::request::ReadingSide;
+use crate::codec::Codec;
 use crate::endpoint::{Inbound, MethodDescriptor};
 use crate::error::{Code, Error, Result};
 use crate::metadata::{Around, Metadata};
+use crate::protocol::answers::Answers;
 use crate::protocol::body::{ReadLimits, read_all};
 use crate::protocol::connect::end_stream::EndStream;
 use crate::protocol::connect::error::WireError;
-use crate::protocol::connect::{COMPRESSED, END_STREAM, compressed};
+use crate::protocol::connect::{END_STREAM, STREAM_CONTENT_ENCODING, content_type};
 use crate::protocol::envelope::Envelopes;
-use crate::protocol::{Answer, headers};
-
-type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+use crate::protocol::{Answer, compressing, headers};
 
 /// The answer of a call with one message each way.
 pub(super) async fn unary<B>(
     method: &MethodDescriptor,
+    codec: &Codec,
     response: Response<B>,
     limits: ReadLimits,
 ) -> Result<Answer>
@@ -30,82 +29,26 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let (head, body) = response.into_parts();
-    let message = read_all(body, limits).await?;
     let trailers = headers::to_metadata(&head.headers, "trailer-");
     let mut metadata = headers::to_metadata(&head.headers, "");
     for (name, _) in trailers.iter() {
         metadata.remove(&format!("trailer-{name}"));
     }
-    if !head.status.is_success() {
+    if head.status != StatusCode::OK {
         metadata.extend(trailers);
-        return Err(http_error(method, head.status, &message, metadata));
+        return Err(http_error(method, head.status, &head.headers, body, limits, metadata).await);
     }
-    let around = Arc::new(Around { headers: metadata.into(), trailers: trailers.into() });
-    Ok(Answer { around, body: Inbound::One(message) })
-}
-
-/// The one message of a method that takes a stream.
-pub(super) async fn one_of_stream<B>(
-    method: &'static MethodDescriptor,
-    response: Response<B>,
-    limits: ReadLimits,
-    around: &Around,
-) -> Result<Bytes>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let mut reader = Reader::open(method, response, limits, around).await?;
-    let message = reader.next(around).await?;
-    if message.is_some() && reader.next(around).await?.is_some() {
-        return Err(Error::internal("the server answered more than one message where one is due"));
-    }
-    message.ok_or_else(|| Error::internal("the server answered no message"))
-}
-
-/// A stream of answers whose head is not there yet.
-pub(super) fn stream<B>(
-    method: &'static MethodDescriptor,
-    head: impl Future<Output = Result<Response<B>>> + Send + 'static,
-    limits: ReadLimits,
-    around: Arc<Around>,
-    side: ReadingSide,
-) -> Messages
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let opening = async move {
-        let reader = match head.await {
-            Ok(head) => Reader::open(method, head, limits, &around).await,
-            Err(error) => Err(error),
-        };
-        match reader {
-            Ok(reader) => opened(reader, around, side),
-            Err(error) => {
-                let error = side.explain(error);
-                Box::pin(stream::once(async { Err(error) })) as Messages
-            }
+    check_type(&head.headers, codec, false)?;
+    let compression = compressing::named(&head.headers, &CONTENT_ENCODING).map_err(not_asked_for)?;
+    let message = match compression {
+        None => read_all(body, limits).await?,
+        Some(compression) => {
+            let message = read_all(body, limits.of_encoded()).await?;
+            compression.decompress(&message, limits.max_message_size)?
         }
     };
-    Box::pin(futures_util::FutureExt::flatten_stream(opening))
-}
-
-/// A stream of answers whose head is there.
-pub(super) fn opened<B>(reader: Reader<B>, around: Arc<Around>, side: ReadingSide) -> Messages
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let state = Some((reader, around, side));
-    Box::pin(stream::unfold(state, async |state| {
-        let (mut reader, around, side) = state?;
-        match reader.next(&around).await {
-            Ok(None) => None,
-            Ok(Some(message)) => Some((Ok(message), Some((reader, around, side)))),
-            Err(error) => Some((Err(side.explain(error)), None)),
-        }
-    }))
+    let around = Arc::new(Around { headers: metadata.into(), trailers: trailers.into() });
+    Ok(Answer { around, body: Inbound::One(message) })
 }
 
 /// Reads the envelopes of a response.
@@ -122,31 +65,37 @@ where
 {
     pub(super) async fn open(
         method: &'static MethodDescriptor,
+        codec: &Codec,
         response: Response<B>,
         limits: ReadLimits,
         around: &Around,
     ) -> Result<Self> {
         let (head, body) = response.into_parts();
         let metadata = headers::to_metadata(&head.headers, "");
-        if !head.status.is_success() {
-            let text = read_all(body, limits).await?;
-            return Err(http_error(method, head.status, &text, metadata));
+        if head.status != StatusCode::OK {
+            return Err(http_error(method, head.status, &head.headers, body, limits, metadata).await);
         }
+        check_type(&head.headers, codec, true)?;
+        let compression =
+            compressing::named(&head.headers, &STREAM_CONTENT_ENCODING).map_err(not_asked_for)?;
         // Set once: a response has one head.
         let _ = around.headers.set(metadata);
-        Ok(Self { method, envelopes: Envelopes::new(body, limits), ended: false })
+        Ok(Self { method, envelopes: Envelopes::of_response(body, limits, compression), ended: false })
     }
+}
 
+impl<B> Answers for Reader<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     async fn next(&mut self, around: &Around) -> Result<Option<Bytes>> {
         if self.ended {
             return Ok(None);
         }
         let Some(envelope) = self.envelopes.next().await? else {
-            return Err(Error::unavailable("the stream broke off: the server did not say that it ends"));
+            return Err(Error::internal("the stream broke off: the server did not say that it ends"));
         };
-        if envelope.flags & COMPRESSED != 0 {
-            return Err(compressed());
-        }
         if envelope.flags & END_STREAM == 0 {
             return Ok(Some(envelope.message));
         }
@@ -166,17 +115,56 @@ where
     }
 }
 
+/// What is not in the encoding that was asked for is not read as if it were.
+fn check_type(headers: &HeaderMap, codec: &Codec, stream: bool) -> Result<()> {
+    let given = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+    let name = given.split(';').next().unwrap_or_default().trim();
+    let due = content_type(codec, stream);
+    if name.eq_ignore_ascii_case(&due) {
+        return Ok(());
+    }
+    // Another encoding is a server's mistake; anything else may come from something in between.
+    let prefix = if stream { "application/connect+" } else { "application/" };
+    let code = if name.starts_with(prefix) { Code::Internal } else { Code::Unknown };
+    Err(Error::new(code, format!("the answer has the content type `{given}` and not `{due}`")))
+}
+
+/// The server's mistake, and not a wish of ours that it cannot fulfil.
+#[cold]
+fn not_asked_for(error: Error) -> Error {
+    Error::internal(error.message())
+}
+
 /// The error of a response that is not a success: Connect's JSON, or, from something in between
 /// that knows nothing of Connect, what its status says.
 #[cold]
-fn http_error(method: &MethodDescriptor, status: StatusCode, body: &[u8], metadata: Metadata) -> Error {
+async fn http_error<B>(
+    method: &MethodDescriptor,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: B,
+    limits: ReadLimits,
+    metadata: Metadata,
+) -> Error
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     let (code, text) = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             (Code::ResourceExhausted, "the metadata of the call is larger than the server takes")
         }
         status => (Code::from_http_status(status), "the server answered no error of its own"),
     };
-    let mut error = match WireError::read(body) {
+    // What cannot be read says no more than the status does.
+    let body = match compressing::named(headers, &CONTENT_ENCODING) {
+        Ok(None) => read_all(body, limits).await,
+        Ok(Some(compression)) => read_all(body, limits)
+            .await
+            .and_then(|body| compression.decompress(&body, limits.max_message_size)),
+        Err(error) => Err(error),
+    };
+    let mut error = match body.ok().and_then(|body| WireError::read(&body)) {
         Some(error) => error.into_error(code, method),
         None => Error::new(code, format!("{text} (HTTP status {status})")),
     };

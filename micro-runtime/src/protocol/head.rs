@@ -12,7 +12,7 @@ const MAX_SIZE: usize = 16 * 1024;
 const RESERVED: usize = 1024;
 
 /// Checks that clients take these headers.
-pub(super) fn check(headers: &HeaderMap) -> Result<()> {
+pub(crate) fn check(headers: &HeaderMap) -> Result<()> {
     let limit = MAX_SIZE - RESERVED;
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
     if size <= limit {

@@ -1,0 +1,92 @@
+//! The reading side of a client's call, which all protocols with envelopes have in common.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, Stream, stream};
+
+use super::Answer;
+use super::sending::ReadingSide;
+use crate::endpoint::{Inbound, MethodDescriptor};
+use crate::error::{Error, Result};
+use crate::metadata::Around;
+
+type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// The messages of a response whose head is there.
+pub(crate) trait Answers: Send + Sized + 'static {
+    /// Waits for the next message; `None` at the end that the protocol asks for, when the trailers
+    /// are known.
+    fn next(&mut self, around: &Around) -> impl Future<Output = Result<Option<Bytes>>> + Send;
+}
+
+/// What a call of this shape gets back. `open` waits for the head of the response.
+///
+/// Returns when the head is there. Only where there is a stream in both directions it does not
+/// wait: a server may send the head only with its first message, and that only after one of ours,
+/// which may come only after this has returned.
+pub(crate) async fn answer<R, Fut>(
+    method: &'static MethodDescriptor,
+    side: ReadingSide,
+    open: impl FnOnce(Arc<Around>) -> Fut,
+) -> Result<Answer>
+where
+    R: Answers,
+    Fut: Future<Output = Result<R>> + Send + 'static,
+{
+    let around = Arc::new(Around::default());
+    let opening = open(around.clone());
+    if !method.response.stream {
+        let message = async { one(opening.await?, &around).await };
+        let message = message.await.map_err(|error| side.explain(error))?;
+        return Ok(Answer { around, body: Inbound::One(message) });
+    }
+    let messages = if method.request.stream {
+        unopened(opening, around.clone(), side)
+    } else {
+        // What the head alone says, a refusal for example, is known now and not at the first message.
+        opened(opening.await?, around.clone(), side)
+    };
+    Ok(Answer { around, body: Inbound::Many(messages) })
+}
+
+/// The one message where one is due.
+async fn one(mut answers: impl Answers, around: &Around) -> Result<Bytes> {
+    let message = answers.next(around).await?;
+    if message.is_some() && answers.next(around).await?.is_some() {
+        return Err(Error::unimplemented("the server answered more than one message where one is due"));
+    }
+    message.ok_or_else(|| Error::unimplemented("the server answered no message where one is due"))
+}
+
+/// A stream of answers whose head is not there yet.
+fn unopened<R: Answers>(
+    opening: impl Future<Output = Result<R>> + Send + 'static,
+    around: Arc<Around>,
+    side: ReadingSide,
+) -> Messages {
+    let opening = async move {
+        match opening.await {
+            Ok(answers) => opened(answers, around, side),
+            Err(error) => {
+                let error = side.explain(error);
+                Box::pin(stream::once(async { Err(error) })) as Messages
+            }
+        }
+    };
+    Box::pin(opening.flatten_stream())
+}
+
+/// A stream of answers whose head is there.
+fn opened<R: Answers>(answers: R, around: Arc<Around>, side: ReadingSide) -> Messages {
+    let state = Some((answers, around, side));
+    Box::pin(stream::unfold(state, async |state| {
+        let (mut answers, around, side) = state?;
+        match answers.next(&around).await {
+            Ok(None) => None,
+            Ok(Some(message)) => Some((Ok(message), Some((answers, around, side)))),
+            Err(error) => Some((Err(side.explain(error)), None)),
+        }
+    }))
+}

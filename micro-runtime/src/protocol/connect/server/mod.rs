@@ -1,0 +1,57 @@
+//! The server half: one request.
+
+mod answer;
+mod call;
+mod refuse;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+
+use super::media_type::accepted;
+use crate::context::Incoming;
+use crate::endpoint::{Arrival, run};
+use crate::protocol::body::{ReadLimits, WireBody};
+use crate::protocol::linger::Lingering;
+use crate::protocol::{Site, compressing, headers};
+use call::Call;
+
+/// Serves one request.
+pub(crate) async fn serve<B>(site: &Site, request: Request<B>, peer: Arc<str>) -> Response<WireBody>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let (head, body) = request.into_parts();
+    let body = Lingering::of(&head.headers, body, site.max_message_size);
+    let endpoint = match site.routes.find(head.uri.path()) {
+        Ok(endpoint) => endpoint,
+        Err(error) => return refuse::not_found(&head.method, &head.headers, &error),
+    };
+    let method = endpoint.method;
+    let call = match Call::read(site, method, &head) {
+        Ok(call) => call,
+        Err(response) => return *response,
+    };
+    let answer_codec = if method.is_unary() { accepted(site, method, &head.headers) } else { None };
+    let answer_codec = answer_codec.unwrap_or_else(|| call.codec.clone());
+    let compress = compressing::of_answer(site, call.compression, &head.headers, call.accept_encoding());
+    let incoming = Arc::new(Incoming::new(headers::to_metadata(&head.headers, ""), peer));
+    let arrival = Arrival {
+        incoming: incoming.clone(),
+        codec: call.codec.clone(),
+        answer_codec: answer_codec.clone(),
+        timeout: call.timeout,
+        interceptors: site.interceptors.clone(),
+    };
+    let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
+    if method.is_unary() {
+        let answer = run(endpoint, arrival, call.read_message(body, limits)).await;
+        answer::unary(answer, &answer_codec, compress, &incoming)
+    } else {
+        let answer = run(endpoint, arrival, call.read_stream(body.at_once(), method, limits)).await;
+        answer::stream(answer, &answer_codec, compress, incoming).await
+    }
+}

@@ -1,0 +1,58 @@
+//! The reading side of a server's call, which all protocols with envelopes have in common.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Body;
+
+use super::envelope::Envelopes;
+use crate::endpoint::{Inbound, MethodDescriptor};
+use crate::error::{Error, Result};
+
+/// Which envelopes a request is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// The flag of an envelope that ends the messages; none where it is zero.
+    pub(crate) last: u8,
+    /// Whether a client that sends one message says that there are no more. Where it does not, there is nothing
+    /// to wait for behind the first one.
+    pub(crate) ends: bool,
+}
+
+/// Reads what a method of this shape takes.
+pub(crate) async fn read<B>(
+    envelopes: Envelopes<B>,
+    method: &MethodDescriptor,
+    expected: Expected,
+) -> Result<Inbound>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    if method.request.stream {
+        let messages = stream::unfold(Some((envelopes, expected)), async |state| {
+            let (mut envelopes, expected) = state?;
+            match message(&mut envelopes, expected).await {
+                Ok(None) => None,
+                Ok(Some(message)) => Some((Ok(message), Some((envelopes, expected)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        return Ok(Inbound::Many(Box::pin(messages)));
+    }
+    let mut envelopes = envelopes.due();
+    let missing = || Error::unimplemented("there is no message, and the method takes one");
+    let first = message(&mut envelopes, expected).await?.ok_or_else(missing)?;
+    if expected.ends && message(&mut envelopes, expected).await?.is_some() {
+        return Err(Error::unimplemented("there is more than one message, and the method takes one"));
+    }
+    Ok(Inbound::One(first))
+}
+
+async fn message<B>(envelopes: &mut Envelopes<B>, expected: Expected) -> Result<Option<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let envelope = envelopes.next().await?;
+    Ok(envelope.filter(|envelope| envelope.flags & expected.last == 0).map(|envelope| envelope.message))
+}

@@ -2,12 +2,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{Client, Inner};
+use super::{Client, HttpVersion, Inner};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, SerdeCodec};
 use crate::environment::Environment;
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
+use crate::tls::ClientTls;
 use crate::transport::{Tcp, Transport};
 
 /// How long a call may take where neither the call, nor its context, nor its method says so. A
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) addresses: Vec<String>,
     pub(super) selector: Option<Arc<dyn Selector>>,
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) tls: Option<ClientTls>,
+    pub(super) http_version: Option<HttpVersion>,
     pub(super) codecs: Codecs,
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Option<Duration>,
@@ -46,6 +49,8 @@ impl Default for Settings {
             addresses: Vec::new(),
             selector: None,
             transport: Arc::new(Tcp),
+            tls: None,
+            http_version: None,
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
             timeout: None,
@@ -92,6 +97,20 @@ impl ClientBuilder {
 
     pub(crate) fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.0.transport = transport;
+        self
+    }
+
+    /// Connects with TLS, to every node; without TLS unless set.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.0.tls = Some(tls);
+        self
+    }
+
+    /// Speaks this version of HTTP only. Unless set, it is HTTP/2, which every service of this
+    /// framework speaks, and with TLS what the server chooses of both.
+    pub fn http_version(mut self, version: HttpVersion) -> Self {
+        self.0.http_version = Some(version);
         self
     }
 
@@ -164,6 +183,7 @@ impl fmt::Debug for Settings {
             .field("addresses", &self.addresses)
             .field("selector", &self.selector)
             .field("transport", &self.transport)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

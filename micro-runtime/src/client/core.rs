@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{DEFAULT_TIMEOUT, Settings};
-use super::connections::Connections;
+use super::connections::{Connections, Opener};
 use super::nodes::Nodes;
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs};
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::registry::{self, Discovery};
 use crate::selector::{self, P2c, Selector};
+use crate::tls::ClientTls;
 
 /// A client that is open: its settings are decided and no longer change.
 pub(super) struct Core {
@@ -47,10 +48,15 @@ impl Core {
             Some(timeout) => timeout,
             None => environment.duration("MICRO_CLIENT_REQUEST_TIMEOUT")?.unwrap_or(DEFAULT_TIMEOUT),
         };
+        let opener = Opener {
+            transport: settings.transport.clone(),
+            tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
+            connect_timeout: settings.connect_timeout,
+        };
         Ok(Self {
             nodes,
             selector,
-            connections: Connections::new(settings.transport.clone(), settings.connect_timeout),
+            connections: Connections::new(opener, settings.http_version),
             codecs: settings.codecs.clone(),
             interceptors: settings.interceptors.clone(),
             timeout,

@@ -43,7 +43,7 @@ pub(super) async fn send(
         let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
         let address = &node.node().address;
-        let connection = match core.connections.get(address).await {
+        let connection = match core.connections.get(address, None).await {
             Ok(connection) => connection,
             Err(error) => {
                 pick.done(Outcome::Unreachable);
@@ -58,7 +58,8 @@ pub(super) async fn send(
         stage.set(Stage::SENT);
         let start = Instant::now();
         // Held to the deadline here, so that a node that does not answer is known to have failed.
-        let call = connect::client::call(current, address, |request| connection.send(request));
+        let authority = connection.authority().clone();
+        let call = connect::client::call(current, authority.as_str(), |request| connection.send(request));
         match hold(limit, call).await {
             Ok(answer) => {
                 if !unheard {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
 pub use call::{Call, Response};
 pub use channel::{Channel, call, relay};
+pub use connections::HttpVersion;
 #[doc(hidden)]
 pub use generated::{answer, pass_on};
 

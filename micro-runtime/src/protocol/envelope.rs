@@ -1,12 +1,19 @@
 //! The reading side of envelopes: a byte of flags, four bytes of length, a message. Connect and
 //! gRPC share it.
 
+use std::time::Duration;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
 
 use super::body::ReadLimits;
 use crate::error::{Error, Result};
+
+/// How long the end of a body is waited for where nothing depends on it.
+const FULL_STOP: Duration = Duration::from_millis(100);
 
 /// Cuts a body into envelopes.
 pub(crate) struct Envelopes<B> {
@@ -63,6 +70,14 @@ where
                 }
                 None => return Ok(None),
             }
+        }
+    }
+
+    /// Reads the end of a body whose last envelope was read. It is mostly there already, and a
+    /// connection whose answer is read to its end can be used again.
+    pub(crate) async fn finish(&mut self) {
+        if !self.body.is_end_stream() {
+            let _ = timeout(FULL_STOP, self.body.frame()).await;
         }
     }
 

@@ -1,0 +1,50 @@
+use http::header::HeaderValue;
+use http::uri::{Authority, Scheme};
+use http::{Request, Uri};
+
+use crate::error::{Error, Result};
+use crate::tls::Refusal;
+
+/// What is known of the other side of a connection.
+pub(super) struct Peer {
+    pub(super) address: String,
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
+    /// The same, for HTTP/1.1.
+    pub(super) host: HeaderValue,
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl Peer {
+    /// The other side of a connection without TLS.
+    pub(super) fn plain(address: &str) -> Result<Self> {
+        let no_address = |error: http::Error| {
+            Error::invalid_argument(format!("`{address}` is not an address")).with_source(error)
+        };
+        let authority = Authority::try_from(address).map_err(|error| no_address(error.into()))?;
+        let host = HeaderValue::try_from(address).map_err(|error| no_address(error.into()))?;
+        Ok(Self { address: address.to_owned(), scheme: Scheme::HTTP, authority, host, refusal: None })
+    }
+
+    pub(super) fn secured(self, refusal: Refusal) -> Self {
+        Self { scheme: Scheme::HTTPS, refusal: Some(refusal), ..self }
+    }
+
+    /// The error of a request that the peer did not take because it did not take this client, if
+    /// that is what it said.
+    pub(super) fn refused(&self) -> Option<Error> {
+        let reason = self.refusal.as_ref()?.reason()?;
+        let message = format!("cannot connect to {} with TLS: {reason}", self.address);
+        Some(Error::unavailable(message).never_processed())
+    }
+}
+
+/// Changes the scheme of a request, whose URI is absolute.
+pub(super) fn with_scheme<B>(request: &mut Request<B>, scheme: &Scheme) {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(scheme.clone());
+    // Only the parts together can be wrong: a URI that had an authority still has one.
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}

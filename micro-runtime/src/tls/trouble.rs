@@ -106,16 +106,22 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "was issued by nobody whom this side trusts: name the root that issued it".to_owned()
         }
+        CertificateError::BadSignature => {
+            "was not signed by the trusted issuer that it names; is that another one of the same name?".to_owned()
+        }
         CertificateError::NotValidForNameContext { expected, presented } => {
             let expected = expected.to_str();
             match presented.as_slice() {
                 [] => format!(
                     "is for no name at all, and not for `{expected}`; names belong into its `subjectAltName`"
                 ),
-                names => format!(
-                    "is for {}, and not for `{expected}`; `ClientTls::server_name` says what name to expect",
-                    names.join(", ")
-                ),
+                names => {
+                    let names: Vec<_> = names.iter().map(|name| bare(name)).collect();
+                    let names = names.join(", ");
+                    format!(
+                        "is for {names}, and not for `{expected}`; `ClientTls::server_name` says what name to expect"
+                    )
+                }
             }
         }
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
@@ -125,6 +131,12 @@ fn of_certificate(error: &CertificateError) -> String {
         }
         error => format!("is not good: {error}"),
     }
+}
+
+/// A name out of what the library has for it, `DnsName("a.example")`.
+fn bare(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }
 
 fn date(time: UnixTime) -> String {

@@ -1,7 +1,9 @@
 //! HTTP/2: one connection for all calls to an address.
 
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared as SharedFuture};
@@ -19,7 +21,7 @@ use crate::protocol::http2::{CONNECTION_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How often a silent server is asked whether it is still there while calls wait for it.
-const PING_INTERVAL: std::time::Duration = std::time::Duration::from_secs(30);
+const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The way to the connection of an address.
 pub(super) enum Link {
@@ -70,8 +72,13 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
         .map_err(broken_off)?;
     let home = peer.clone();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let mut connection = pin!(connection);
+        if let Err(error) = connection.as_mut().await {
             tracing::debug!(address = home.address, %error, "a connection broke off");
+            // The calls that wait hear of the end when the connection is dropped, behind this.
+            if let Some(reason) = reason(&error, &home.address) {
+                home.end(reason);
+            }
         }
     });
     Ok(Shared { sender, peer })
@@ -107,25 +114,29 @@ fn explain(error: hyper::Error, unsent: bool, peer: &Peer) -> Error {
     if let Some(refused) = peer.refused() {
         return refused.with_source(error);
     }
-    let reason = reason(&error);
-    let address = &peer.address;
-    let hint = match reason {
-        Some((h2::Reason::INADEQUATE_SECURITY, true)) => Some(format!(
-            "the node at {address} takes only connections with TLS: set the option `tls` of the client"
-        )),
-        // What the first bytes of an HTTP/1.1 answer are when they are read as a frame.
-        Some((h2::Reason::FRAME_SIZE_ERROR, false)) => Some(format!(
-            "the answer of {address} is not HTTP/2: is it a node that speaks only HTTP/1.1 (the option \
-                          `http_version` of the client), or TLS (the option `tls`)?"
-        )),
-        _ => None,
-    };
     let never_processed = unsent || was_refused(&error);
-    let error = match hint {
-        Some(hint) => Error::unavailable(hint).with_source(error),
+    let reason = reason(&error, &peer.address).or_else(|| peer.ended().map(str::to_owned));
+    let error = match reason {
+        Some(reason) => Error::unavailable(reason).with_source(error),
         None => broken_off(error),
     };
     if never_processed { error.never_processed() } else { error }
+}
+
+/// Why a connection ended, where the protocol's own words say little.
+fn reason(error: &hyper::Error, address: &str) -> Option<String> {
+    let error = h2_error(error).filter(|error| error.is_go_away())?;
+    match (error.reason()?, error.is_remote()) {
+        (h2::Reason::INADEQUATE_SECURITY, true) => Some(format!(
+            "the node at {address} takes only connections with TLS: set the option `tls` of the client"
+        )),
+        // What the first bytes of an HTTP/1.1 answer are when they are read as a frame.
+        (h2::Reason::FRAME_SIZE_ERROR, false) => Some(format!(
+            "what {address} answers is not HTTP/2: does it speak HTTP/1.1 alone (the option `http_version` of the \
+             client), or TLS (the option `tls`)?"
+        )),
+        _ => None,
+    }
 }
 
 /// Whether the server said that it did not touch the request: it reset the stream as refused, or it
@@ -137,12 +148,6 @@ fn was_refused(error: &hyper::Error) -> bool {
     let leaving = error.is_go_away()
         && matches!(error.reason(), Some(h2::Reason::NO_ERROR | h2::Reason::INADEQUATE_SECURITY));
     error.is_remote() && (refused || leaving)
-}
-
-/// Why the connection ended, and whether it was the server who said so.
-fn reason(error: &hyper::Error) -> Option<(h2::Reason, bool)> {
-    let error = h2_error(error).filter(|error| error.is_go_away())?;
-    Some((error.reason()?, error.is_remote()))
 }
 
 fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {

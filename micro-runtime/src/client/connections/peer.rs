@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use http::header::HeaderValue;
 use http::uri::{Authority, Scheme};
 use http::{Request, Uri};
@@ -12,7 +14,9 @@ pub(super) struct Peer {
     pub(super) authority: Authority,
     /// The same, for HTTP/1.1.
     pub(super) host: HeaderValue,
-    pub(super) refusal: Option<Refusal>,
+    refusal: Option<Refusal>,
+    /// Why the connection ended, where there is more to be said than that it did.
+    ended: OnceLock<String>,
 }
 
 impl Peer {
@@ -23,11 +27,28 @@ impl Peer {
         };
         let authority = Authority::try_from(address).map_err(|error| no_address(error.into()))?;
         let host = HeaderValue::try_from(address).map_err(|error| no_address(error.into()))?;
-        Ok(Self { address: address.to_owned(), scheme: Scheme::HTTP, authority, host, refusal: None })
+        Ok(Self {
+            address: address.to_owned(),
+            scheme: Scheme::HTTP,
+            authority,
+            host,
+            refusal: None,
+            ended: OnceLock::new(),
+        })
     }
 
     pub(super) fn secured(self, refusal: Refusal) -> Self {
         Self { scheme: Scheme::HTTPS, refusal: Some(refusal), ..self }
+    }
+
+    /// Notes why the connection ended.
+    pub(super) fn end(&self, reason: String) {
+        let _ = self.ended.set(reason);
+    }
+
+    /// Why the connection ended, if that is known here and not with the calls that it ended.
+    pub(super) fn ended(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
     }
 
     /// The error of a request that the peer did not take because it did not take this client, if

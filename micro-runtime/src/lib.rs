@@ -8,7 +8,7 @@
 //! | 5 | [`service`] builder, lifecycle, node life |
 //! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections |
 //! | 3 | protocol: bytes to calls and back |
-//! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers |
+//! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
 //! | 0 | error · metadata · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
@@ -29,6 +29,11 @@ pub mod selector;
 pub mod server;
 pub mod service;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 pub mod transport;
 
 pub use client::{Call, Client, Response};

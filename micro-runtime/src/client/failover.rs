@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::time::Instant;
 
-use super::Channel;
 use super::core::Core;
 use super::limit::{Limit, hold};
+use super::{Channel, HttpVersion};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target};
@@ -43,7 +43,8 @@ pub(super) async fn send(
         let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
         let address = &node.node().address;
-        let connection = match core.connections.get(address).await {
+        let protocol = core.protocol.unwrap_or_else(|| Protocol::of_node(&node.node().metadata));
+        let connection = match core.connections.get(address, version(protocol)).await {
             Ok(connection) => connection,
             Err(error) => {
                 pick.done(Outcome::Unreachable);
@@ -58,8 +59,8 @@ pub(super) async fn send(
         stage.set(Stage::SENT);
         let start = Instant::now();
         // Held to the deadline here, so that a node that does not answer is known to have failed.
-        let protocol = core.protocol.unwrap_or_else(|| Protocol::of_node(&node.node().metadata));
-        let target = Target { authority: address, secure: false };
+        let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
+        let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
         let call = protocol::call(protocol, current, target, |request| connection.send(request));
         match hold(limit, call).await {
             Ok(answer) => {
@@ -77,6 +78,15 @@ pub(super) async fn send(
                 return Err(error);
             }
         }
+    }
+}
+
+/// The version of HTTP that the protocol needs, where it needs one.
+fn version(protocol: Protocol) -> Option<HttpVersion> {
+    match protocol {
+        Protocol::Grpc => Some(HttpVersion::Http2),
+        Protocol::Mucp => Some(HttpVersion::Http1),
+        Protocol::Connect | Protocol::GrpcWeb => None,
     }
 }
 

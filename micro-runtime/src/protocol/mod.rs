@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, Version};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -64,12 +65,12 @@ pub(crate) struct Outgoing {
     pub(crate) max_message_size: usize,
 }
 
-/// Where a call goes: what the URI of its request says beside the path.
+/// Where a call goes: what its request says of the connection it is sent on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
-    pub(crate) authority: &'a str,
-    /// Whether the connection is encrypted.
-    pub(crate) secure: bool,
+    pub(crate) scheme: &'a Scheme,
+    pub(crate) authority: &'a Authority,
+    pub(crate) version: Version,
 }
 
 impl Outgoing {

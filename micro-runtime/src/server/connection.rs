@@ -14,7 +14,8 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::Shared;
 use super::activity::{Activity, Counted};
 use super::head_timeout::HeadTimeout;
-use super::sniff::{Sniffed, Spoken, sniff};
+use super::opening::{self, Http};
+use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::tracked::Tracked;
 use crate::protocol;
@@ -29,14 +30,14 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
     // Who connects and says nothing, or not enough in time, gets no answer.
-    let Some((spoken, io)) = first_words(io, &activity, &shared).await else { return };
+    let Some((http, io)) = first_words(io, &peer, &activity, &shared).await else { return };
     let io = TokioIo::new(Stalling::new(io, limits.write_timeout));
     let service = service_fn({
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
     });
-    let ended = match spoken {
-        Spoken::Http1 => {
+    let ended = match http {
+        Http::One => {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(None)
@@ -45,7 +46,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
             let head = Some(HeadTimeout::new(limits.header_timeout, &activity));
             drive(connection, http1::Connection::graceful_shutdown, &shared, &activity, head).await
         }
-        Spoken::Http2 => {
+        Http::Two => {
             let connection = http2::Builder::new(Tracked(shared.tasks.clone()))
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(limits.max_concurrent_streams)
@@ -63,14 +64,20 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
     }
 }
 
-async fn first_words(io: BoxIo, activity: &Arc<Activity>, shared: &Shared) -> Option<(Spoken, Sniffed)> {
+async fn first_words(
+    io: BoxIo,
+    peer: &str,
+    activity: &Arc<Activity>,
+    shared: &Shared,
+) -> Option<(Http, Sniffed)> {
     let stopped = async {
         shared.drain.cancelled().await;
         sleep(FIRST_WORDS).await;
     };
+    let opened = opening::open(io, shared.tls.as_ref(), peer, activity);
     tokio::select! {
         biased;
-        sniffed = timeout(shared.limits.header_timeout, sniff(io, activity.clone())) => sniffed.ok()?.ok(),
+        opened = timeout(shared.limits.header_timeout, opened) => opened.ok()?,
         () = stopped => None,
         () = shared.cut.cancelled() => None,
     }

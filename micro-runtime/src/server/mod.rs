@@ -6,6 +6,7 @@ mod activity;
 mod connection;
 mod head_timeout;
 mod limits;
+mod opening;
 mod sniff;
 mod stall;
 mod tracked;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 pub use limits::Limits;
 
 use crate::protocol::Site;
+use crate::tls::Acceptor;
 use crate::transport::Listener;
 use activity::Activity;
 
@@ -38,6 +40,8 @@ pub(crate) struct Server {
 struct Shared {
     site: Site,
     limits: Limits,
+    /// What a service with TLS accepts connections with.
+    tls: Option<Acceptor>,
     activity: Arc<Activity>,
     /// A permit for every connection that may still come.
     room: Arc<Semaphore>,
@@ -51,11 +55,17 @@ struct Shared {
 
 impl Server {
     /// Serves on a listener, in tasks of its own.
-    pub(crate) fn start(listener: Box<dyn Listener>, site: Site, limits: Limits) -> Self {
+    pub(crate) fn start(
+        listener: Box<dyn Listener>,
+        site: Site,
+        limits: Limits,
+        tls: Option<Acceptor>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             site,
             room: Arc::new(Semaphore::new(limits.max_connections)),
             limits,
+            tls,
             activity: Arc::default(),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),

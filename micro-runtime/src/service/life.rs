@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
 use crate::server::{Limits, Server};
+use crate::tls::Acceptor;
 use crate::transport::Transport;
 
 /// What a service has brought up so far, and how that is taken down again.
@@ -32,6 +33,7 @@ pub(super) struct Plan {
     pub(super) endpoints: Vec<EndpointRecord>,
     pub(super) site: Site,
     pub(super) limits: Limits,
+    pub(super) tls: Option<Acceptor>,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) transport: Arc<dyn Transport>,
     /// The registry and the selector, each with its source, for the log.
@@ -46,13 +48,14 @@ impl Life {
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
     /// [`Life::down`] undoes what was done.
     pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
-        let Plan { name, decided, endpoints, site, limits, registry, transport, chosen } = plan;
+        let Plan { name, decided, endpoints, site, limits, tls, registry, transport, chosen } = plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
 
         let listener = transport.listen(&decided.address).await?;
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
-        self.server = Some(Server::start(listener, site, limits));
+        let encrypted = tls.is_some();
+        self.server = Some(Server::start(listener, site, limits, tls));
 
         let registration = decided.registration(&name, advertised, endpoints);
         let node = registration.node.clone();
@@ -69,6 +72,7 @@ impl Life {
             registry,
             selector,
             transport = transport.name(),
+            tls = encrypted,
             "started"
         );
         self.ready = true;

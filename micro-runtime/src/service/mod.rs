@@ -26,6 +26,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::Limits;
+use crate::tls::ServerTls;
 use crate::transport::{Memory as MemoryTransport, Tcp, Transport};
 use hooks::Hooks;
 
@@ -74,6 +75,7 @@ pub struct Service {
     interceptors: Interceptors,
     limits: Limits,
     compress_from: Option<usize>,
+    tls: Option<ServerTls>,
     spread_delay: Duration,
     drain_timeout: Duration,
     environment: Environment,
@@ -109,6 +111,7 @@ impl Service {
             interceptors: Interceptors::default(),
             limits: Limits::new(),
             compress_from: None,
+            tls: None,
             spread_delay: DEFAULT_SPREAD_DELAY,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             environment: Environment::process(),
@@ -256,6 +259,17 @@ impl Service {
     /// What callers are granted: sizes and times.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Takes only connections with TLS; without TLS unless set.
+    ///
+    /// Clients must be told, with [`ClientBuilder::tls`](crate::client::ClientBuilder::tls); the
+    /// service's own [`client`](Self::client) as well, with [`with_client`](Self::with_client),
+    /// where the services that it calls take only TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 

@@ -11,6 +11,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
+use crate::tls::ServerTls;
 
 /// How a start ended that did not fail: with a service that takes calls, or undone because it was
 /// told to stop.
@@ -73,6 +74,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         endpoints,
         site,
         limits: service.limits,
+        tls: service.tls.as_ref().map(ServerTls::open).transpose()?,
         registry,
         transport: service.transport,
         chosen,

@@ -145,10 +145,6 @@ fn with_options<A: Body, B: Body>(asked: &ClientCompatRequest, call: Call<A, B>)
         Codec::Json => call.codec("json"),
         other => return Err(Error::unimplemented(format!("this program knows no codec {other:?}"))),
     };
-    // KNOB: the GET of Connect (`use_get_http_method`).
-    if asked.use_get_http_method {
-        return Err(Error::unimplemented("this program cannot call with GET"));
-    }
     if let Some(timeout) = asked.timeout_ms {
         call = call.timeout(Duration::from_millis(timeout.into()));
     }

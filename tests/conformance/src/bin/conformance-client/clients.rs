@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use micro::client::ClientBuilder;
+use micro::client::{ClientBuilder, Protocol};
+use micro::codec::Compression;
 use micro::{Client, Environment, Error, Result};
 use micro_conformance::proto::{
-    ClientCompatRequest, Compression, ConformanceServiceClient, HttpVersion, Protocol,
+    ClientCompatRequest, Compression as AskedCompression, ConformanceServiceClient, HttpVersion,
+    Protocol as Asked,
 };
 
 #[derive(Default)]
@@ -21,6 +23,7 @@ struct Options {
     protocol: i32,
     http_version: i32,
     compression: i32,
+    http_get: bool,
     max_message_size: u32,
     server_certificate: Vec<u8>,
     own_certificate: Option<(Vec<u8>, Vec<u8>)>,
@@ -48,6 +51,7 @@ impl Options {
             protocol: asked.protocol,
             http_version: asked.http_version,
             compression: asked.compression,
+            http_get: asked.use_get_http_method,
             max_message_size: asked.message_receive_limit,
             server_certificate: asked.server_tls_cert.clone(),
             own_certificate: own.map(|own| (own.cert.clone(), own.key.clone())),
@@ -59,7 +63,8 @@ impl Options {
             .environment(Environment::empty())
             .address(&self.address)
             // Without a time of its own a call has none: the suite looks at what was sent.
-            .timeout(Duration::MAX);
+            .timeout(Duration::MAX)
+            .http_get(self.http_get);
         if let Some(size) = usize::try_from(self.max_message_size).ok().filter(|size| *size > 0) {
             builder = builder.max_message_size(size);
         }
@@ -70,12 +75,14 @@ impl Options {
         Ok(builder.build())
     }
 
-    // KNOB: `ClientBuilder::protocol`.
     fn protocol(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
-        match Protocol::try_from(self.protocol) {
-            Ok(Protocol::Connect) => Ok(builder),
-            other => Err(unknown("protocol", other)),
-        }
+        let protocol = match Asked::try_from(self.protocol) {
+            Ok(Asked::Connect) => Protocol::Connect,
+            Ok(Asked::Grpc) => Protocol::Grpc,
+            Ok(Asked::GrpcWeb) => Protocol::GrpcWeb,
+            other => return Err(unknown("protocol", other)),
+        };
+        Ok(builder.protocol(protocol))
     }
 
     // KNOB: `ClientBuilder::http_version`.
@@ -86,10 +93,11 @@ impl Options {
         }
     }
 
-    // KNOB: `ClientBuilder::compression`.
     fn compression(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
-        match Compression::try_from(self.compression) {
-            Ok(Compression::Unspecified | Compression::Identity) => Ok(builder),
+        match AskedCompression::try_from(self.compression) {
+            Ok(AskedCompression::Unspecified | AskedCompression::Identity) => Ok(builder),
+            Ok(AskedCompression::Gzip) => Ok(builder.compression(Compression::Gzip)),
+            Ok(AskedCompression::Zstd) => Ok(builder.compression(Compression::Zstd)),
             other => Err(unknown("compression", other)),
         }
     }

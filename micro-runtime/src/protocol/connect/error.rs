@@ -76,3 +76,39 @@ where
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const METHOD: MethodDescriptor =
+        MethodDescriptor::new::<(), ()>("test.v1.Probe", "Ask", "/test.v1.Probe/Ask", "");
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let error = WireError::read(br#"{"code": "aborted", "message": null, "details": null}"#).unwrap();
+        assert!(error.is_connect());
+        let error = error.into_error(Code::Unknown, &METHOD);
+        assert_eq!((error.code(), error.message(), error.details()), (Code::Aborted, "", &[][..]));
+        assert!(WireError::read(b"null").is_none());
+    }
+
+    #[test]
+    fn json_of_somebody_else_is_told_from_an_error_of_connect() {
+        for body in [r#"{"message": "no route"}"#, r#"{"code": null, "message": "no route"}"#] {
+            let error = WireError::read(body.as_bytes()).unwrap();
+            assert!(!error.is_connect());
+            assert_eq!(error.message(), "no route");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_error_or_none(bytes in vec(any::<u8>(), 0..100)) {
+            let _ = WireError::read(&bytes);
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod headers;
 pub(crate) mod http2;
 mod linger;
 mod reading;
+mod rest;
 mod sending;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
+use rest::Rest;
 
 /// What a server half works with.
 pub(crate) struct Site {
@@ -92,7 +94,10 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    connect::server::serve(site, request, peer).await
+    let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
+    let mut response = connect::server::serve(site, request, peer).await;
+    rest.close_after(&mut response);
+    response
 }
 
 /// Makes one call. `send` puts the request on its way at once, and its future is the head of the

@@ -11,11 +11,14 @@ mod compressing;
 mod connect;
 mod envelope;
 mod go_micro;
+mod grpc;
+mod grpc_web;
 mod head;
 mod headers;
 pub(crate) mod http2;
 mod linger;
 mod reading;
+mod reset;
 mod sending;
 
 use std::sync::Arc;
@@ -34,6 +37,7 @@ use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
+use grpc::Dialect;
 
 /// What a server half works with.
 pub(crate) struct Site {
@@ -92,7 +96,12 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    connect::server::serve(site, request, peer).await
+    match Dialect::of(request.headers()) {
+        None => connect::server::serve(site, request, peer).await,
+        Some(Dialect::Grpc) => grpc::server::serve(site, request, peer, Dialect::Grpc).await,
+        Some(Dialect::Web) => grpc_web::server::serve(site, request, peer, false).await,
+        Some(Dialect::WebText) => grpc_web::server::serve(site, request, peer, true).await,
+    }
 }
 
 /// Makes one call. `send` puts the request on its way at once, and its future is the head of the
@@ -110,8 +119,8 @@ where
 {
     match protocol {
         Protocol::Connect => connect::client::call(outgoing, target, send).await,
-        Protocol::Grpc | Protocol::GrpcWeb | Protocol::Mucp => {
-            Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet")))
-        }
+        Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
+        Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
+        Protocol::Mucp => Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet"))),
     }
 }

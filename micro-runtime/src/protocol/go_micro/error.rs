@@ -5,7 +5,7 @@ use super::code::{from_go_micro, to_go_micro};
 use crate::error::{Code, Detail, Error};
 
 /// The full name of go-micro's error as a protobuf message.
-pub(crate) const TYPE_NAME: &str = "errors.Error";
+const TYPE_NAME: &str = "errors.Error";
 
 /// An error of go-micro. On the wire it is this JSON, or a protobuf message with the same fields.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +60,10 @@ impl GoMicroError {
         from_go_micro(self.code)
     }
 
-    /// An error of ours with what this one says, and this one as its detail. `fallback` is the code
-    /// where this one has none that is known.
-    pub(crate) fn into_error(self, fallback: Code) -> Error {
-        let code = self.code().unwrap_or(fallback);
+    /// An error of ours with what this one says, and this one as its detail. Its code is `known`
+    /// where the protocol says it too, and else what go-micro's number means.
+    pub(crate) fn into_error(self, known: Option<Code>) -> Error {
+        let code = known.or_else(|| self.code()).unwrap_or(Code::Unknown);
         let detail = self.to_detail();
         let message = if self.detail.is_empty() { self.status } else { self.detail };
         let error = Error::new(code, message);
@@ -135,17 +135,18 @@ mod tests {
     #[test]
     fn its_detail_is_our_message() {
         let error = GoMicroError::parse(r#"{"id":"x","code":404,"detail":"no such user"}"#).unwrap();
-        let error = error.into_error(Code::Unknown);
+        let error = error.into_error(None);
         assert_eq!(error.to_string(), "not_found: no such user");
         let odd = GoMicroError { code: 999, detail: "odd".to_owned(), ..GoMicroError::default() };
-        assert_eq!(odd.into_error(Code::Aborted).code(), Code::Aborted);
+        assert_eq!(odd.clone().into_error(Some(Code::Aborted)).code(), Code::Aborted);
+        assert_eq!(odd.into_error(None).code(), Code::Unknown);
     }
 
     #[cfg(feature = "protobuf")]
     #[test]
     fn one_that_came_from_go_micro_goes_on_as_it_came() {
         let first = GoMicroError { id: "first".to_owned(), code: 418, ..GoMicroError::default() };
-        let error = first.clone().into_error(Code::Unknown);
+        let error = first.clone().into_error(None);
         assert_eq!(GoMicroError::of(&error, id), first);
         let detail = &error.details()[0];
         assert_eq!((detail.type_name(), &detail.value()[..]), (TYPE_NAME, &b"\x0a\x05first\x10\xa2\x03"[..]));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-pub(crate) use error::{GoMicroError, TYPE_NAME};
+pub(crate) use error::GoMicroError;
 
 /// The metadata in which go-micro's gRPC client repeats the content type, and nobody else.
 const CONTENT_TYPE: &str = "x-content-type";

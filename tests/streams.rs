@@ -21,6 +21,7 @@ pub trait Numbers {
     async fn panic_after(&self, ctx: &Context, good: u64, out: &mut Sender<u64>) -> Result<()>;
     async fn silent(&self, ctx: &Context, request: (), out: &mut Sender<u64>) -> Result<()>;
     async fn with_metadata(&self, ctx: &Context, gate: Streaming<u64>, out: &mut Sender<u64>) -> Result<()>;
+    async fn as_asked(&self, ctx: &Context, names: Streaming<String>, out: &mut Sender<u64>) -> Result<()>;
     async fn first_of(&self, ctx: &Context, numbers: Streaming<u64>) -> Result<u64>;
 }
 
@@ -118,7 +119,21 @@ impl Numbers for Calculator {
         ctx.set_trailer("tail", "last")
     }
 
-    async fn first_of(&self, _ctx: &Context, mut numbers: Streaming<u64>) -> Result<u64> {
+    async fn as_asked(
+        &self,
+        ctx: &Context,
+        mut names: Streaming<String>,
+        out: &mut Sender<u64>,
+    ) -> Result<()> {
+        if let Some(name) = names.next().await? {
+            ctx.set_header(&name, "as asked")?;
+        }
+        out.send(names.collect().await?.len() as u64).await
+    }
+
+    async fn first_of(&self, ctx: &Context, mut numbers: Streaming<u64>) -> Result<u64> {
+        ctx.set_header("head", "first")?;
+        ctx.set_trailer("tail", "last")?;
         numbers.next().await?.ok_or_else(|| Error::invalid_argument("there is none"))
     }
 }
@@ -353,6 +368,27 @@ async fn the_headers_of_a_stream_can_be_read() {
     let mut answers = numbers.with_metadata(&ctx, stream).await.unwrap();
     answers.next().await.unwrap();
     assert_eq!(answers.headers().unwrap().get("head"), Some("first"));
+}
+
+#[tokio::test]
+async fn what_the_headers_are_can_depend_on_the_first_message_of_the_caller() {
+    let (_, _service, numbers) = start().await;
+    let (mut names, stream) = Streaming::channel();
+    let mut answers = numbers.as_asked(&Context::new(), stream).await.unwrap();
+    names.send("mood".to_owned()).await.unwrap();
+    names.send("more".to_owned()).await.unwrap();
+    drop(names);
+    assert_eq!(answers.next().await.unwrap(), Some(1));
+    assert_eq!(answers.headers().unwrap().get("mood"), Some("as asked"));
+}
+
+#[tokio::test]
+async fn the_error_of_a_call_with_one_answer_has_all_metadata() {
+    let (_, _service, numbers) = start().await;
+    let error = numbers.first_of(&Context::new(), Streaming::empty()).await.unwrap_err();
+    assert_eq!(error.message(), "there is none");
+    assert_eq!(error.metadata().get("head"), Some("first"));
+    assert_eq!(error.metadata().get("tail"), Some("last"));
 }
 
 #[tokio::test]

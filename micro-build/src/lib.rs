@@ -37,7 +37,8 @@
 //! | `google.protobuf.StringValue`… | `Option<String>`… |
 //! | `google.protobuf.Empty` | `()` |
 //! | `rpc` | an `async fn` in the trait; streams are `Streaming` and `Sender` |
-//! | `option idempotency_level`, except `IDEMPOTENCY_UNKNOWN` | `#[micro(idempotent)]` |
+//! | `option idempotency_level = NO_SIDE_EFFECTS` | `#[micro(idempotent)]` |
+//! | `option idempotency_level = IDEMPOTENT` | `#[micro(idempotent, no_get)]` |
 //! | `option deprecated = true` on fields, enum values, methods and services | `#[deprecated]` |
 //!
 //! Both proto2 and proto3 are read; editions and extensions are not supported.

@@ -108,6 +108,7 @@ fn descriptor(service: &Service, method: &Method) -> TokenStream {
     let describe = if out.is_some() { quote!(describe_pushing) } else { quote!(describe_returning) };
     let path = format!("/{full_name}/{wire}");
     let idempotent = method.idempotent.then(|| quote!(.idempotent()));
+    let no_get = method.no_get.then(|| quote!(.no_get()));
     let deprecated = method.deprecated.then(|| quote!(.deprecated()));
     let timeout = method.timeout.map(|timeout| {
         let seconds = proc_macro2::Literal::u64_unsuffixed(timeout.as_secs());
@@ -116,6 +117,6 @@ fn descriptor(service: &Service, method: &Method) -> TokenStream {
     });
     quote! {
         #krate::__private::#describe::<Self>(#full_name, #wire, #path, #doc)
-            #idempotent #deprecated #timeout
+            #idempotent #no_get #deprecated #timeout
     }
 }

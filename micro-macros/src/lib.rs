@@ -79,7 +79,8 @@ use proc_macro::TokenStream;
 ///
 /// | On a method, in `#[micro(…)]` | Meaning | Default |
 /// |---|---|---|
-/// | `idempotent` | calling twice is the same as calling once: calls may be retried | not so |
+/// | `idempotent` | calling twice is the same as calling once: calls may be retried, and made with GET | not so |
+/// | `no_get` | an idempotent method that changes something: no link or cache may call it | GET is served |
 /// | `timeout = "1s 500ms"` | how long a call may take where its caller does not say | no limit of its own |
 /// | `name = "SayHello"` | the name on the wire | the method's, in `UpperCamelCase` |
 #[proc_macro_attribute]

@@ -22,6 +22,7 @@ pub(crate) struct Method {
     pub(crate) doc: String,
     pub(crate) deprecated: bool,
     pub(crate) idempotent: bool,
+    pub(crate) no_get: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) for_callers: Vec<Attribute>,
@@ -36,14 +37,20 @@ pub(crate) struct Method {
 pub(crate) struct MethodOptions {
     pub(crate) skip: bool,
     idempotent: bool,
+    no_get: bool,
     timeout: Option<Duration>,
     name: Option<String>,
 }
 
-const IN_CONTRACT: &[(&str, &str)] =
-    &[("idempotent", "idempotent"), ("timeout", "timeout = \"2s\""), ("name", "name = \"Hello\"")];
+const IN_CONTRACT: &[(&str, &str)] = &[
+    ("idempotent", "idempotent"),
+    ("no_get", "no_get"),
+    ("timeout", "timeout = \"2s\""),
+    ("name", "name = \"Hello\""),
+];
 const IN_IMPL: &[(&str, &str)] = &[
     ("idempotent", "idempotent"),
+    ("no_get", "no_get"),
     ("timeout", "timeout = \"2s\""),
     ("name", "name = \"Hello\""),
     ("skip", "skip"),
@@ -55,11 +62,16 @@ impl MethodOptions {
         let known = if door == Door::CodeFirst { IN_IMPL } else { IN_CONTRACT };
         let mut reader = Reader::new("`#[micro(…)]` on a method", known);
         let mut options = Self::default();
+        let mut no_get = None;
         for tokens in &function.attributes.micro {
             for option in reader.read(tokens.clone(), errors) {
                 match option.name.unraw().to_string().as_str() {
                     "skip" => options.skip = option.flag(errors),
                     "idempotent" => options.idempotent = option.flag(errors),
+                    "no_get" => {
+                        options.no_get = option.flag(errors);
+                        no_get = Some(option.name);
+                    }
                     "timeout" => {
                         options.timeout = option.text(errors).and_then(|text| durations::read(&text, errors));
                     }
@@ -68,6 +80,13 @@ impl MethodOptions {
                     }
                 }
             }
+        }
+        if let Some(no_get) = no_get.filter(|_| !options.idempotent) {
+            errors.add(
+                no_get,
+                "`no_get` is for idempotent methods: no other one is called with GET\n\
+                 write `#[micro(idempotent, no_get)]`, or nothing",
+            );
         }
         options
     }
@@ -92,6 +111,7 @@ impl Method {
             doc: attributes.doc(),
             deprecated: attributes.deprecated(),
             idempotent: options.idempotent,
+            no_get: options.no_get,
             timeout: options.timeout,
             cfgs: attributes.cfgs().into_iter().cloned().collect(),
             for_callers: attributes.for_callers().into_iter().cloned().collect(),

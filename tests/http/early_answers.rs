@@ -4,11 +4,13 @@
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Version};
 use micro::server::Limits;
 use tokio::net::TcpStream;
 
 use crate::lab::{Site, Tasks, soon};
+use crate::raw::{Raw, head, request};
+use crate::wire::{JSON, STREAM, Wire, envelope, piecemeal, post};
 
 async fn connect(site: &Site) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(site.address()).await.unwrap();
@@ -52,7 +54,7 @@ async fn send(request: &mut SendStream<Bytes>, mut size: usize) -> Result<(), h2
 async fn a_request_that_was_answered_early_can_be_sent_to_its_end() {
     let site = Site::with(Limits::new().max_message_size(1_000_000)).await;
     let mut sender = connect(&site).await;
-    let cases = [("/Lab/Nope", "application/json", 501), ("/Lab/Echo", "text/plain", 415)];
+    let cases = [("/Lab/Nope", "application/json", 404), ("/Lab/Echo", "text/plain", 415)];
     for (path, content_type, expected) in cases {
         let (status, mut request) = answered(&mut sender, path, content_type).await;
         assert_eq!(status, expected);
@@ -60,7 +62,7 @@ async fn a_request_that_was_answered_early_can_be_sent_to_its_end() {
         request.send_data(Bytes::new(), true).unwrap();
     }
     let (status, _) = answered(&mut sender, "/Lab/Nope", "application/json").await;
-    assert_eq!(status, 501, "the connection goes on");
+    assert_eq!(status, 404, "the connection goes on");
 }
 
 #[tokio::test]
@@ -83,10 +85,10 @@ async fn a_request_that_goes_on_without_end_is_held_back_and_then_reset() {
     let mut sender = connect(&site).await;
     let request = Request::post("http://lab/Lab/Nope").body(()).unwrap();
     let (response, _) = sender.send_request(request, true).unwrap();
-    assert_eq!(soon(response).await.unwrap().status(), 501);
+    assert_eq!(soon(response).await.unwrap().status(), 404);
     let tasks = Tasks::now();
     let (status, mut request) = answered(&mut sender, "/Lab/Nope", "application/json").await;
-    assert_eq!(status, 501);
+    assert_eq!(status, 404);
     let error = send(&mut request, usize::MAX).await.unwrap_err();
     assert_eq!(error.reason(), Some(Reason::NO_ERROR));
     drop(request);
@@ -106,4 +108,31 @@ async fn a_stream_that_is_answered_early_is_reset_at_once() {
     let reset = soon(std::future::poll_fn(|task| request.poll_reset(task))).await.unwrap();
     assert_eq!(reset, Reason::NO_ERROR);
     site.handlers(0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_would_lose_its_next_request_is_not_used_again() {
+    let site = Site::with(Limits::new().max_message_size(100_000)).await;
+    let mut raw = Raw::open(&site).await;
+    raw.send(request("/Lab/Echo", &"x".repeat(200_000))).await;
+    let (answer, _) = raw.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 429 ") && !answer.contains("connection: close"), "{answer}");
+    raw.send(head("/Lab/Echo", 200_001)).await;
+    let (answer, _) = raw.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stream_over_http_1_that_is_answered_early_can_be_sent_to_its_end() {
+    let site = Site::start().await;
+    let mut wire = Wire::open(&site, Version::HTTP_11).await;
+    let (messages, body) = piecemeal();
+    messages.send(envelope(0, "x")).unwrap();
+    let answer = wire.send(post("/Lab/Sum", STREAM, body)).await;
+    answer.stream_error("invalid_argument");
+    for _ in 0..100 {
+        messages.send(envelope(0, "1")).unwrap();
+    }
+    drop(messages);
+    assert_eq!(wire.post("/Lab/Echo", JSON, r#""Ada""#).await.json(), "Ada");
 }

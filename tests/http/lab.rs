@@ -62,6 +62,13 @@ impl Lab {
         Ok(text.len())
     }
 
+    /// Says it twice. It may be called with GET.
+    #[micro(idempotent)]
+    pub async fn twice(&self, _ctx: &Context, text: String) -> Result<String> {
+        let _runs = self.runs();
+        Ok(text.repeat(2))
+    }
+
     pub async fn order(&self, _ctx: &Context, order: Order) -> Result<u32> {
         let _runs = self.runs();
         Ok(order.lines.iter().map(|line| line.count).sum())

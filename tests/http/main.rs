@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod compression;
 mod deadlines;
 mod drain;
 mod early_answers;
 mod envelopes;
+mod get;
 mod gone;
 mod hostile;
 mod lab;

@@ -15,7 +15,7 @@ async fn an_unknown_content_type_is_answered_with_the_known_ones() {
             ["text/plain", "application/xml", "json", "application/", "/", "application/grpc+thrift"]
         {
             let answer = wire.post("/Lab/Echo", unknown, r#""Ada""#).await;
-            let message = answer.error(415, "invalid_argument");
+            let message = answer.error(415, "unknown");
             assert!(message.contains(&format!("`{unknown}`")), "{message}");
             assert!(message.contains("send one of: application/json, application/proto"), "{message}");
             assert_eq!(answer.header("accept-post"), "application/json, application/proto");
@@ -30,7 +30,7 @@ async fn a_missing_content_type_is_answered_with_the_line_to_add() {
         let mut request = post("/Lab/Echo", JSON, full(r#""Ada""#));
         request.headers_mut().clear();
         let answer = Wire::open(&site, version).await.send(request).await;
-        let message = answer.error(415, "invalid_argument");
+        let message = answer.error(415, "unknown");
         assert!(message.contains("there is no content type"), "{message}");
         assert!(message.contains("-H 'content-type: application/json'"), "{message}");
     }
@@ -40,7 +40,7 @@ async fn a_missing_content_type_is_answered_with_the_line_to_add() {
 async fn a_message_that_has_no_protobuf_form_does_not_take_protobuf() {
     let site = Site::start().await;
     let answer = Wire::open(&site, BOTH[0]).await.post("/Lab/Order", "application/proto", "").await;
-    answer.error(415, "invalid_argument");
+    answer.error(415, "unknown");
     assert_eq!(answer.header("accept-post"), JSON);
 }
 
@@ -63,12 +63,12 @@ async fn a_stream_wants_the_type_of_a_stream_and_a_single_message_that_of_a_mess
     for version in BOTH {
         let mut wire = Wire::open(&site, version).await;
         let answer = wire.post("/Lab/Sum", JSON, "1").await;
-        let message = answer.error(415, "invalid_argument");
+        let message = answer.error(415, "unknown");
         assert!(message.contains("streams, each message in an envelope"), "{message}");
         assert_eq!(answer.header("accept-post"), "application/connect+json, application/connect+proto");
 
         let answer = wire.post("/Lab/Echo", STREAM, envelope(0, r#""Ada""#)).await;
-        answer.error(415, "invalid_argument");
+        answer.error(415, "unknown");
         assert_eq!(answer.header("accept-post"), "application/json, application/proto");
     }
 }

@@ -8,13 +8,13 @@ async fn an_unknown_method_is_named_with_those_that_there_are() {
     let site = Site::start().await;
     for version in BOTH {
         let mut wire = Wire::open(&site, version).await;
-        let message = wire.post("/Lab/Nope", JSON, "1").await.error(501, "unimplemented");
+        let message = wire.post("/Lab/Nope", JSON, "1").await.error(404, "unimplemented");
         assert_eq!(
             message,
-            "`Lab` has no method `Nope`; it has: Count, Double, Echo, Hang, Label, Labels, Length, Order, Sum"
+            "`Lab` has no method `Nope`; it has: Count, Double, Echo, Hang, Label, Labels, Length, Order, Sum, Twice"
         );
         for path in ["/Lab/Nope/More", "/Nope/Echo", "/nope", "/", "//", "/Lab"] {
-            let message = wire.post(path, JSON, "1").await.error(501, "unimplemented");
+            let message = wire.post(path, JSON, "1").await.error(404, "unimplemented");
             assert!(
                 message.contains("known services: Lab") || message.contains("it has: Count"),
                 "{message}"
@@ -43,7 +43,7 @@ async fn a_method_takes_post_and_says_so() {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS] {
             let request = Request::builder().method(&method).uri("/Lab/Echo").body(full("")).unwrap();
             let answer = wire.send(request).await;
-            let message = answer.error(405, "unimplemented");
+            let message = answer.error(405, "unknown");
             assert_eq!(answer.header("allow"), "POST");
             assert_eq!(message, format!("`/Lab/Echo` is called with POST, not with {method}"));
         }

@@ -39,7 +39,11 @@ fn contract(code: &mut Code, package: &Package, service: &Service, config: &Conf
 
 fn method(code: &mut Code, package: &Package, service: &Service, method: &Method, config: &Config) {
     let micro = &config.crate_path;
-    let idempotent = if method.idempotent { ", idempotent" } else { "" };
+    let idempotent = match (method.idempotent, method.no_get) {
+        (false, _) => "",
+        (true, false) => ", idempotent",
+        (true, true) => ", idempotent, no_get",
+    };
     code.docs(&method.doc);
     code.line(format!("#[micro(name = {:?}{idempotent})]", method.name));
     if method.deprecated {

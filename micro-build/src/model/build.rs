@@ -250,6 +250,7 @@ impl<'a> Builder<'a> {
             doc: self.doc(method.path()),
             deprecated: options.is_some_and(|options| options.deprecated()),
             idempotent: level != IdempotencyLevel::IdempotencyUnknown,
+            no_get: level == IdempotencyLevel::Idempotent,
             request: self.method_type(&method.input(), method, package)?,
             request_stream: method.is_client_streaming(),
             response: self.method_type(&method.output(), method, package)?,

@@ -126,6 +126,8 @@ pub(crate) struct Method {
     pub(crate) doc: String,
     pub(crate) deprecated: bool,
     pub(crate) idempotent: bool,
+    /// It is idempotent, and has side effects.
+    pub(crate) no_get: bool,
     /// The Rust type of the request.
     pub(crate) request: String,
     pub(crate) request_stream: bool,

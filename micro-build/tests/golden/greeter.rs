@@ -169,7 +169,7 @@ pub trait Greeter {
     /// ```text
     /// forget()
     /// ```
-    #[micro(name = "Forget", idempotent)]
+    #[micro(name = "Forget", idempotent, no_get)]
     #[deprecated]
     async fn forget(&self, ctx: &::micro::Context, request: ()) -> ::micro::Result<()>;
 

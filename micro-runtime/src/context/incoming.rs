@@ -12,6 +12,7 @@ pub(crate) struct Incoming {
     pub(crate) peer: Arc<str>,
     pub(crate) reply: ReplyMetadata,
     over: AtomicBool,
+    awaits_first: AtomicBool,
     /// Made only when somebody waits: most calls never need one.
     token: OnceLock<CancellationToken>,
 }
@@ -51,8 +52,18 @@ impl Incoming {
             peer,
             reply: ReplyMetadata::default(),
             over: AtomicBool::new(false),
+            awaits_first: AtomicBool::new(false),
             token: OnceLock::new(),
         }
+    }
+
+    /// Whether the handler waits for the first message of its caller's stream.
+    pub(crate) fn awaits_first(&self) -> bool {
+        self.awaits_first.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_awaits_first(&self, awaits: bool) {
+        self.awaits_first.store(awaits, Ordering::Relaxed);
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -147,12 +147,14 @@ impl Context {
     }
 
     /// Sends metadata in front of the answer. The headers of a stream are on their way as soon as
-    /// its handler first waits for anything; it is an error to set one after that.
+    /// its handler first waits for anything but the first message of its caller; it is an error to
+    /// set one after that.
     pub fn set_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
         let mut reply = self.reply("header")?.lock();
         if reply.headers_sent {
             return Err(Error::failed_precondition(format!(
-                "the headers of the answer are sent already: set `{name}` before the first await, or as a trailer"
+                "the headers of the answer are sent already: set `{name}` before the first await, or right \
+                 after the caller's first message, or as a trailer"
             )));
         }
         reply.headers.append(name, value)

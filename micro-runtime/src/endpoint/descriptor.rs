@@ -30,6 +30,9 @@ pub struct MethodDescriptor {
     pub doc: &'static str,
     /// Whether calling it twice is the same as calling it once, so that a call may be retried.
     pub idempotent: bool,
+    /// Whether it may be called with GET, which links and caches do: one message each way, idempotent, and
+    /// not marked as one that changes something.
+    pub http_get: bool,
     /// Whether the method is marked `#[deprecated]`.
     pub deprecated: bool,
     /// How long a call may take where neither the caller nor its context says so.
@@ -74,6 +77,7 @@ impl MethodDescriptor {
             path,
             doc,
             idempotent: false,
+            http_get: false,
             deprecated: false,
             timeout: None,
             request: BodyDescriptor::of::<A>(),
@@ -85,6 +89,14 @@ impl MethodDescriptor {
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self.http_get = self.is_unary();
+        self
+    }
+
+    /// Marks an idempotent method as one that changes something, and is not to be called with GET.
+    #[must_use]
+    pub const fn no_get(mut self) -> Self {
+        self.http_get = false;
         self
     }
 

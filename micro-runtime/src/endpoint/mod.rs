@@ -7,6 +7,7 @@
 
 mod body;
 mod descriptor;
+mod first;
 mod handler;
 mod outcome;
 mod routes;

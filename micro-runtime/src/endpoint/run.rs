@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::handler::Endpoint;
-use super::{Encode, Inbound, MethodDescriptor, Outbound, Request};
+use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first};
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
@@ -40,10 +40,14 @@ pub(crate) async fn run(
     let limit = timeout
         .or(method.timeout)
         .and_then(|timeout| Some(Limit { timeout, deadline: Instant::now().checked_add(timeout)?, method }));
+    let asked = (method.request.stream && method.response.stream).then(|| incoming.clone());
     let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
 
     let call = async {
-        let body = body.await?;
+        let body = match (body.await?, asked) {
+            (Inbound::Many(messages), Some(incoming)) => Inbound::Many(first::watched(messages, incoming)),
+            (body, _) => body,
+        };
         endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
     };
     let call = AssertUnwindSafe(call).catch_unwind();

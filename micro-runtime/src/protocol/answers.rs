@@ -54,8 +54,13 @@ where
 
 /// The one message where one is due.
 async fn one(mut answers: impl Answers, around: &Around) -> Result<Bytes> {
-    let message = answers.next(around).await?;
-    if message.is_some() && answers.next(around).await?.is_some() {
+    // Nobody can be asked for the headers afterwards, so an error has them, as that of a unary call.
+    let with_headers = |mut error: Error| {
+        error.metadata_mut().extend(around.headers.get().cloned().unwrap_or_default());
+        error
+    };
+    let message = answers.next(around).await.map_err(with_headers)?;
+    if message.is_some() && answers.next(around).await.map_err(with_headers)?.is_some() {
         return Err(Error::unimplemented("the server answered more than one message where one is due"));
     }
     message.ok_or_else(|| Error::unimplemented("the server answered no message where one is due"))

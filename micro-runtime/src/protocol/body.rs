@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::envelope::COMPRESSED;
 use super::reset;
 use crate::codec::Compression;
+use crate::context::Incoming;
 use crate::endpoint::Encode;
 use crate::error::{Code, Error, Result};
 
@@ -134,13 +135,15 @@ impl Enveloped {
         Self { messages, compress, buffer: BytesMut::new(), end: Some(end), trailers: None }
     }
 
-    /// Runs the handler until it first waits, so that it can set headers. They are not held back
-    /// longer: there are clients that send nothing before they have them.
-    pub(crate) async fn begin(&mut self) {
-        poll_fn(|task| {
+    /// Runs the handler until it first waits, so that it can set headers. What it waits for may be
+    /// the first message of its caller, which can decide what the headers are; then it runs on
+    /// from there. It is not waited for longer: there are clients that look at the headers of a
+    /// stream long before its first message.
+    pub(crate) async fn begin(&mut self, incoming: &Incoming) {
+        poll_fn(|task| match self.poll_fill(task) {
+            Poll::Pending if self.buffer.is_empty() && incoming.awaits_first() => Poll::Pending,
             // An error shows again when the body is sent.
-            let _ = self.poll_fill(task);
-            Poll::Ready(())
+            _ => Poll::Ready(()),
         })
         .await;
     }

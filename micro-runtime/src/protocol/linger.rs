@@ -5,6 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http::header::{EXPECT, HeaderMap};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -13,6 +14,12 @@ use tokio::time::timeout;
 
 /// How long the rest of a request is taken in after its answer.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How much of the rest is taken in, in bytes: enough for a message that was too large by mistake,
+/// and not by intent.
+pub(super) fn most(max_message_size: usize) -> usize {
+    max_message_size.saturating_mul(2)
+}
 
 /// A request body whose rest is taken in, for a while, when it is dropped before its end.
 ///
@@ -37,14 +44,20 @@ where
     B::Error: Send,
 {
     /// The body of a request with these headers.
-    pub(crate) fn of(headers: &HeaderMap, body: B, most: usize) -> Self {
-        let body = Self { body: Some(body), most: Some(most) };
+    pub(crate) fn of(headers: &HeaderMap, body: B, max_message_size: usize) -> Self {
+        let body = Self { body: Some(body), most: Some(most(max_message_size)) };
         // A client that expects to be told to go on sends nothing before that or an answer.
         if headers.contains_key(EXPECT) { body.at_once() } else { body }
     }
 
-    /// Ends the body as it is dropped: for a client that looks at the answer while it sends.
-    pub(crate) fn at_once(mut self) -> Self {
+    /// The same body of a request that is a stream. Who sends one over HTTP/2 looks at the answer
+    /// meanwhile, so nothing of it is taken in after that.
+    pub(crate) fn of_stream(self, version: Version) -> Self {
+        if version < Version::HTTP_2 { self } else { self.at_once() }
+    }
+
+    /// Ends the body as it is dropped.
+    fn at_once(mut self) -> Self {
         self.most = None;
         self
     }

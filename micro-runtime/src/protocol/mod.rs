@@ -19,6 +19,7 @@ pub(crate) mod http2;
 mod linger;
 mod reading;
 mod reset;
+mod rest;
 mod sending;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
 use grpc::Dialect;
+use rest::Rest;
 
 /// What a server half works with.
 pub(crate) struct Site {
@@ -96,12 +98,15 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    match Dialect::of(request.headers()) {
+    let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
+    let mut response = match Dialect::of(request.headers()) {
         None => connect::server::serve(site, request, peer).await,
         Some(Dialect::Grpc) => grpc::server::serve(site, request, peer, Dialect::Grpc).await,
         Some(Dialect::Web) => grpc_web::server::serve(site, request, peer, false).await,
         Some(Dialect::WebText) => grpc_web::server::serve(site, request, peer, true).await,
-    }
+    };
+    rest.close_after(&mut response);
+    response
 }
 
 /// Makes one call. `send` puts the request on its way at once, and its future is the head of the

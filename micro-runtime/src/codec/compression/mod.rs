@@ -142,7 +142,7 @@ mod tests {
     fn a_bomb_is_refused_at_the_limit() {
         for how in Compression::ALL {
             let bomb = compressed(*how, &vec![0; 10_000_000]);
-            assert!(bomb.len() < 20_000, "{how} makes it {} bytes", bomb.len());
+            assert!(bomb.len() < 100_000, "{how} makes it {} bytes", bomb.len());
             assert_eq!(how.decompress(&bomb, 1_000_000).unwrap_err().code(), Code::ResourceExhausted);
             assert_eq!(how.decompress(&bomb, 9_999_999).unwrap_err().code(), Code::ResourceExhausted);
             assert!(how.decompress(&bomb, 10_000_000).is_ok());

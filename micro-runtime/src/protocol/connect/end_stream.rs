@@ -6,7 +6,7 @@ use bytes::{BufMut as _, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::END_STREAM;
-use super::error::WireError;
+use super::error::{WireError, or_null};
 use crate::endpoint::MethodDescriptor;
 use crate::error::{Code, Error, Result};
 use crate::metadata::Metadata;
@@ -17,7 +17,7 @@ use crate::protocol::headers;
 pub(super) struct EndStream {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<WireError>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_null")]
     metadata: BTreeMap<String, Vec<String>>,
 }
 

@@ -1,7 +1,7 @@
 //! Errors in Connect's JSON.
 
 use base64::Engine as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::endpoint::MethodDescriptor;
 use crate::error::{Code, Detail, Error};
@@ -10,10 +10,11 @@ use crate::protocol::headers::BASE64;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct WireError {
+    #[serde(deserialize_with = "or_null")]
     code: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "or_null")]
     message: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "or_null")]
     details: Vec<WireDetail>,
 }
 
@@ -40,9 +41,18 @@ impl From<&Error> for WireError {
 }
 
 impl WireError {
-    /// The error of a body, where it is one of Connect: any other JSON is somebody else's.
+    /// The error of a body, where it looks like one.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok().filter(|error: &Self| error.code.parse::<Code>().is_ok())
+        serde_json::from_slice(body).ok()
+    }
+
+    /// Whether it is an error of Connect. Any other JSON is somebody else's: a proxy's, for example.
+    pub(super) fn is_connect(&self) -> bool {
+        self.code.parse::<Code>().is_ok()
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     /// The error that a response carries; `fallback` is the code where it names none that is
@@ -55,5 +65,50 @@ impl WireError {
             BASE64.decode(&detail.value).ok().map(|value| Detail::new(detail.type_name, value))
         });
         details.fold(error, Error::with_detail)
+    }
+}
+
+/// `null` is what some write in place of nothing.
+pub(super) fn or_null<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const METHOD: MethodDescriptor =
+        MethodDescriptor::new::<(), ()>("test.v1.Probe", "Ask", "/test.v1.Probe/Ask", "");
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let error = WireError::read(br#"{"code": "aborted", "message": null, "details": null}"#).unwrap();
+        assert!(error.is_connect());
+        let error = error.into_error(Code::Unknown, &METHOD);
+        assert_eq!((error.code(), error.message(), error.details()), (Code::Aborted, "", &[][..]));
+        assert!(WireError::read(b"null").is_none());
+    }
+
+    #[test]
+    fn json_of_somebody_else_is_told_from_an_error_of_connect() {
+        for body in [r#"{"message": "no route"}"#, r#"{"code": null, "message": "no route"}"#] {
+            let error = WireError::read(body.as_bytes()).unwrap();
+            assert!(!error.is_connect());
+            assert_eq!(error.message(), "no route");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_error_or_none(bytes in vec(any::<u8>(), 0..100)) {
+            let _ = WireError::read(&bytes);
+        }
     }
 }

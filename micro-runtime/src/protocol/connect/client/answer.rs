@@ -150,11 +150,12 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let (code, text) = match status {
+    let code = Code::from_http_status(status);
+    let text = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            (Code::ResourceExhausted, "the metadata of the call is larger than the server takes")
+            "the metadata of the call is larger than the server takes"
         }
-        status => (Code::from_http_status(status), "the server answered no error of its own"),
+        _ => "the server answered no error of its own",
     };
     // What cannot be read says no more than the status does.
     let body = match compressing::named(headers, &CONTENT_ENCODING) {
@@ -165,8 +166,10 @@ where
         Err(error) => Err(error),
     };
     let mut error = match body.ok().and_then(|body| WireError::read(&body)) {
-        Some(error) => error.into_error(code, method),
-        None => Error::new(code, format!("{text} (HTTP status {status})")),
+        Some(error) if error.is_connect() => error.into_error(code, method),
+        // Its words are worth having, whoever said them.
+        Some(error) if !error.message().is_empty() => Error::new(code, error.message()),
+        _ => Error::new(code, format!("{text} (HTTP status {status})")),
     };
     error.metadata_mut().extend(metadata);
     error

@@ -10,11 +10,14 @@ const LONGEST: usize = 8 * 1024;
 /// The path of a call that is made with GET; `None` where it would be too long.
 pub(super) fn path_and_query(outgoing: &Outgoing, message: &[u8]) -> Option<PathAndQuery> {
     let (path, encoding) = (outgoing.method.path, outgoing.codec.name());
-    let mut full = format!("{path}?base64=1&connect=v1&encoding={encoding}");
+    // In the order that the specification recommends, so that caches see one call in one way.
+    let mut full = format!("{path}?connect=v1&base64=1");
     if let Some(compression) = outgoing.compression {
         full.push_str("&compression=");
         full.push_str(compression.name());
     }
+    full.push_str("&encoding=");
+    full.push_str(encoding);
     full.push_str("&message=");
     if full.len() + message.len().div_ceil(3).saturating_mul(4) > LONGEST {
         return None;

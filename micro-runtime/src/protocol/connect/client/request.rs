@@ -25,7 +25,7 @@ pub(super) fn unary(mut outgoing: Outgoing, target: Target<'_>) -> Result<Reques
         message = compressed.freeze();
     }
     if outgoing.http_get
-        && outgoing.method.idempotent
+        && outgoing.method.http_get
         && let Some(path) = get::path_and_query(&outgoing, &message)
     {
         let mut request = head(&outgoing, target, path, WireBody::full(""), &ACCEPT_ENCODING)?;

@@ -74,7 +74,7 @@ pub(super) async fn stream(
         Ok(None)
     };
     let mut body = Enveloped::new(messages, compress, Box::new(end));
-    body.begin().await;
+    body.begin(&incoming).await;
     let mut response = Response::new(WireBody::Stream(Box::pin(body)));
     response.headers_mut().insert(CONTENT_TYPE, of_answer(codec, true));
     if let Some(compress) = compress {

@@ -49,7 +49,7 @@ impl Call {
     ) -> Result<Self, Box<Response<WireBody>>> {
         match head.method {
             Method::POST => Self::of_post(site, method, &head.headers),
-            Method::GET if method.is_unary() && method.idempotent => Self::of_get(site, method, head),
+            Method::GET if method.http_get => Self::of_get(site, method, head),
             _ => Err(Box::new(refuse::wrong_method(&head.method, method))),
         }
     }

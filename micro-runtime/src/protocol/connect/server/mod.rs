@@ -51,7 +51,8 @@ where
         let answer = run(endpoint, arrival, call.read_message(body, limits)).await;
         answer::unary(answer, &answer_codec, compress, &incoming)
     } else {
-        let answer = run(endpoint, arrival, call.read_stream(body.at_once(), method, limits)).await;
+        let body = body.of_stream(head.version);
+        let answer = run(endpoint, arrival, call.read_stream(body, method, limits)).await;
         answer::stream(answer, &answer_codec, compress, incoming).await
     }
 }

@@ -63,13 +63,16 @@ fn unsupported_media_type(message: &str) -> Response<WireBody> {
 
 #[cold]
 pub(super) fn not_found(verb: &Method, headers: &HeaderMap, error: &Error) -> Response<WireBody> {
-    // A call gets the code of a call; a browser or a crawler the status of a page that is not there.
-    if verb == Method::POST { failed(headers, error) } else { page(verb, StatusCode::NOT_FOUND, error) }
+    // A stream has its error at its end; anything else is told what a browser is told of a page that is not there.
+    if verb == Method::POST && is_stream(headers).is_some() {
+        return failed(headers, error);
+    }
+    page(verb, StatusCode::NOT_FOUND, error)
 }
 
 #[cold]
 pub(super) fn wrong_method(given: &Method, method: &MethodDescriptor) -> Response<WireBody> {
-    let allowed = if method.is_unary() && method.idempotent { "GET, POST" } else { "POST" };
+    let allowed = if method.http_get { "GET, POST" } else { "POST" };
     let message = format!("`{}` is called with {allowed}, not with {given}", method.path);
     let mut response = page(given, StatusCode::METHOD_NOT_ALLOWED, &Error::unknown(message));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -86,12 +89,14 @@ fn page(verb: &Method, status: StatusCode, error: &Error) -> Response<WireBody> 
 /// An error before it was known how the method answers: in the form that the caller reads.
 #[cold]
 pub(super) fn failed(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
-    let content_type =
-        headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/connect+"));
-    match content_type {
+    match is_stream(headers) {
         Some(content_type) => ended(content_type.clone(), error),
         None => json(error.code().http_status(), error),
     }
+}
+
+fn is_stream(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/connect+"))
 }
 
 /// A stream of nothing but an error.

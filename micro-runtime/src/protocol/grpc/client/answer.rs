@@ -84,15 +84,7 @@ where
                 let _ = around.trailers.set(metadata);
                 Ok(())
             }
-            Some(Err(error)) => {
-                // Where there is one answer, nobody gets to see the headers of one that failed.
-                let mut all = Metadata::new();
-                if let Some(headers) = around.headers.get().filter(|_| !self.method.response.stream) {
-                    all.extend(headers.clone());
-                }
-                all.extend(metadata);
-                Err(answered(self.method, error, all))
-            }
+            Some(Err(error)) => Err(answered(self.method, error, metadata)),
             None => Err(Error::internal("the trailers do not say how the call ended: no `grpc-status`")),
         }
     }
@@ -153,9 +145,11 @@ fn not_asked_for(error: Error) -> Error {
 /// of gRPC, or from a server that does not speak it.
 #[cold]
 fn http_error(status: StatusCode) -> Error {
-    if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-        return Error::resource_exhausted("the metadata of the call is larger than the server takes");
-    }
-    let code = Code::from_http_status(status);
-    Error::new(code, format!("the server answered with the HTTP status {status} and not in gRPC"))
+    let text = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            "the metadata of the call is larger than the server takes"
+        }
+        _ => "the server did not answer in gRPC",
+    };
+    Error::new(Code::from_http_status(status), format!("{text} (HTTP status {status})"))
 }

@@ -78,7 +78,7 @@ pub(super) async fn stream(
         }
     };
     let mut body = Enveloped::new(messages, compress, Box::new(end));
-    body.begin().await;
+    body.begin(&incoming).await;
     let metadata = incoming.reply.take_headers();
     let head = match head_of(&content_type, compress, &metadata) {
         Ok(head) => head,

@@ -38,8 +38,8 @@ where
     if let Some(response) = refuse::no_call(&head, dialect) {
         return response;
     }
-    // A client of gRPC itself looks at the answer while it sends.
-    let body = if dialect == Dialect::Grpc { body.at_once() } else { body };
+    // A client of gRPC itself takes every request for a stream.
+    let body = if dialect == Dialect::Grpc { body.of_stream(head.version) } else { body };
     let caller = Caller::new(dialect, &head);
     let path = head.uri.path();
     let found = match dialect {
@@ -63,7 +63,7 @@ where
         interceptors: site.interceptors.clone(),
     };
     let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
-    let body = if method.request.stream { body.at_once() } else { body };
+    let body = if method.request.stream { body.of_stream(head.version) } else { body };
     let envelopes = Envelopes::of_request(body, limits, call.compression);
     // go-micro leaves the request open where it reads a stream of answers.
     let ends = !(caller.is_go_micro() && method.response.stream);

@@ -21,14 +21,15 @@ pub(crate) trait Answers: Send + Sized + 'static {
     fn next(&mut self, around: &Around) -> impl Future<Output = Result<Option<Bytes>>> + Send;
 }
 
-/// What a call of this shape gets back. `open` waits for the head of the response.
+/// What a call of this shape gets back. `open` waits for the head of the response. A request that
+/// is one message has no `side`: nothing can break it, and it ends with the answer.
 ///
 /// Returns when the head is there. Only where there is a stream in both directions it does not
 /// wait: a server may send the head only with its first message, and that only after one of ours,
 /// which may come only after this has returned.
 pub(crate) async fn answer<R, Fut>(
     method: &'static MethodDescriptor,
-    side: ReadingSide,
+    side: Option<ReadingSide>,
     open: impl FnOnce(Arc<Around>) -> Fut,
 ) -> Result<Answer>
 where
@@ -39,7 +40,7 @@ where
     let opening = open(around.clone());
     if !method.response.stream {
         let message = async { one(opening.await?, &around).await };
-        let message = message.await.map_err(|error| side.explain(error))?;
+        let message = message.await.map_err(|error| explain(&side, error))?;
         return Ok(Answer { around, body: Inbound::One(message) });
     }
     let messages = if method.request.stream {
@@ -69,13 +70,13 @@ async fn one(mut answers: impl Answers, around: &Around) -> Result<Bytes> {
 fn unopened<R: Answers>(
     opening: impl Future<Output = Result<R>> + Send + 'static,
     around: Arc<Around>,
-    side: ReadingSide,
+    side: Option<ReadingSide>,
 ) -> Messages {
     let opening = async move {
         match opening.await {
             Ok(answers) => opened(answers, around, side),
             Err(error) => {
-                let error = side.explain(error);
+                let error = explain(&side, error);
                 Box::pin(stream::once(async { Err(error) })) as Messages
             }
         }
@@ -84,14 +85,21 @@ fn unopened<R: Answers>(
 }
 
 /// A stream of answers whose head is there.
-fn opened<R: Answers>(answers: R, around: Arc<Around>, side: ReadingSide) -> Messages {
+fn opened<R: Answers>(answers: R, around: Arc<Around>, side: Option<ReadingSide>) -> Messages {
     let state = Some((answers, around, side));
     Box::pin(stream::unfold(state, async |state| {
         let (mut answers, around, side) = state?;
         match answers.next(&around).await {
             Ok(None) => None,
             Ok(Some(message)) => Some((Ok(message), Some((answers, around, side)))),
-            Err(error) => Some((Err(side.explain(error)), None)),
+            Err(error) => Some((Err(explain(&side, error)), None)),
         }
     }))
+}
+
+fn explain(side: &Option<ReadingSide>, error: Error) -> Error {
+    match side {
+        Some(side) => side.explain(error),
+        None => error,
+    }
 }

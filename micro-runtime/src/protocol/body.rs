@@ -12,10 +12,11 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use super::envelope::COMPRESSED;
+use super::reset;
 use crate::codec::Compression;
 use crate::context::Incoming;
 use crate::endpoint::Encode;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// Messages of a stream that are ready at once share one chunk of about this size, so that many
 /// small messages cost few system calls; a message alone is not held back.
@@ -24,12 +25,37 @@ const CHUNK: usize = 32 * 1024;
 /// The body of a request or response that we send.
 pub(crate) enum WireBody {
     Full(Option<Bytes>),
+    /// One message in its envelope, and what stands behind it.
+    Envelope {
+        data: [Option<Bytes>; 2],
+        trailers: Option<Box<HeaderMap>>,
+    },
     Stream(Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>),
 }
 
 impl WireBody {
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
         Self::Full(Some(bytes.into()))
+    }
+
+    /// One message in its envelope; with `compressed` if it is that already.
+    pub(crate) fn envelope(message: Bytes, compressed: bool, trailers: Option<HeaderMap>) -> Result<Self> {
+        let Ok(length) = u32::try_from(message.len()) else { return Err(too_long()) };
+        // A small message is copied behind its head, a large one travels on its own.
+        let alone = message.len() > CHUNK;
+        let mut head = BytesMut::with_capacity(if alone { 5 } else { 5 + message.len() });
+        head.put_u8(if compressed { COMPRESSED } else { 0 });
+        head.put_u32(length);
+        if !alone {
+            head.extend_from_slice(&message);
+        }
+        let data = [Some(head.freeze()), alone.then_some(message)];
+        Ok(Self::Envelope { data, trailers: trailers.map(Box::new) })
+    }
+
+    /// Nothing but trailers.
+    pub(crate) fn trailers(trailers: Option<HeaderMap>) -> Self {
+        Self::Envelope { data: [None, None], trailers: trailers.map(Box::new) }
     }
 }
 
@@ -43,6 +69,10 @@ impl Body for WireBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut *self {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Envelope { data: [first, second], trailers } => {
+                let data = first.take().or_else(|| second.take()).map(Frame::data);
+                Poll::Ready(data.or_else(|| trailers.take().map(|all| Frame::trailers(*all))).map(Ok))
+            }
             Self::Stream(body) => body.as_mut().poll_frame(task),
         }
     }
@@ -50,6 +80,7 @@ impl Body for WireBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Envelope { data, trailers } => data.iter().all(Option::is_none) && trailers.is_none(),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
@@ -57,6 +88,7 @@ impl Body for WireBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Envelope { .. } => SizeHint::default(),
             Self::Stream(body) => body.size_hint(),
         }
     }
@@ -116,6 +148,11 @@ impl Enveloped {
         .await;
     }
 
+    /// The trailers, where the messages have ended already and nothing stands in front of them.
+    pub(crate) fn take_trailers_alone(&mut self) -> Option<HeaderMap> {
+        if self.end.is_none() && self.buffer.is_empty() { self.trailers.take() } else { None }
+    }
+
     /// Takes in the messages that are ready, up to a chunk. `Pending` when there may be more.
     fn poll_fill(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<()>> {
         while self.end.is_some() && self.buffer.len() < CHUNK {
@@ -139,7 +176,7 @@ impl Enveloped {
             self.buffer.truncate(start);
             let ended = match polled {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(()))) => Err(Error::resource_exhausted("a message of over 4 GiB")),
+                Poll::Ready(Some(Ok(()))) => Err(too_long()),
                 Poll::Ready(ended) => ended.unwrap_or(Ok(())),
             };
             if let Some(end) = self.end.take() {
@@ -227,8 +264,22 @@ impl ReadLimits {
 }
 
 #[cold]
+fn too_long() -> Error {
+    Error::resource_exhausted("a message of over 4 GiB")
+}
+
+/// The error of a body or a connection that did not come to its end.
+#[cold]
 pub(crate) fn broken_off(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::unavailable(format!("the connection broke off: {error}")).with_source(error)
+    let error: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
+    // A body of ours that reads another one has words of its own.
+    let error = match error.downcast::<Error>() {
+        Ok(own) => return *own,
+        Err(error) => error,
+    };
+    let reset = reset::code(&*error);
+    let what = if reset.is_some() { "the other side broke the call off" } else { "the connection broke off" };
+    Error::new(reset.unwrap_or(Code::Unavailable), format!("{what}: {error}")).with_source(error)
 }
 
 /// Reads a whole body. One that arrives in one piece is not copied.

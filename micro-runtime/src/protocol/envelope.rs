@@ -132,6 +132,12 @@ fn uncalled_for() -> Error {
     Error::internal("a message is marked as compressed, and no header says how")
 }
 
+/// The error of an envelope that is of no kind the protocol has.
+#[cold]
+pub(crate) fn unknown_flags(flags: u8) -> Error {
+    Error::internal(format!("an envelope has the flags {flags:#010b}, which mean nothing here"))
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt as _, stream};

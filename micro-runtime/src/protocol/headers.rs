@@ -28,15 +28,19 @@ pub(crate) fn to_metadata(headers: &HeaderMap, prefix: &str) -> Metadata {
     metadata
 }
 
-/// Adds one value as it is on the wire. What is no valid value is left out: a header that a proxy
-/// or a foreign client added must not fail the call.
+/// Adds one value as it is on the wire, where several `-bin` values may stand with commas between
+/// them. What is no valid value is left out: a header that a proxy or a foreign client added must not
+/// fail the call.
 pub(crate) fn add(metadata: &mut Metadata, name: &str, value: &[u8]) {
-    let added = if is_binary(name) {
-        BASE64.decode(value).ok().map(|value| metadata.append(name, value))
+    let valid = if is_binary(name) {
+        let values = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        values.fold(true, |valid, value| {
+            valid & BASE64.decode(value).is_ok_and(|value| metadata.append(name, value).is_ok())
+        })
     } else {
-        Some(metadata.append(name, value))
+        metadata.append(name, value).is_ok()
     };
-    if !matches!(added, Some(Ok(()))) {
+    if !valid {
         tracing::debug!(name, "left out a header that is not valid metadata");
     }
 }
@@ -125,6 +129,16 @@ mod tests {
             extend(&mut headers, &metadata, prefix);
             assert_eq!(to_metadata(&headers, prefix), metadata);
         }
+    }
+
+    #[test]
+    fn binary_values_may_stand_in_one_header() {
+        let mut headers = HeaderMap::new();
+        headers.append("trace-bin", HeaderValue::from_static("AQI=,AwQ, /w=="));
+        headers.append("trace-bin", HeaderValue::from_static("BQ"));
+        let metadata = to_metadata(&headers, "");
+        let values: Vec<_> = metadata.iter().map(|(_, value)| value.to_vec()).collect();
+        assert_eq!(values, [vec![1, 2], vec![3, 4], vec![0xff], vec![5]]);
     }
 
     #[test]

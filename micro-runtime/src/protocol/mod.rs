@@ -10,11 +10,15 @@ mod choice;
 mod compressing;
 mod connect;
 mod envelope;
+mod go_micro;
+mod grpc;
+mod grpc_web;
 mod head;
 mod headers;
 pub(crate) mod http2;
 mod linger;
 mod reading;
+mod reset;
 mod rest;
 mod sending;
 
@@ -35,6 +39,7 @@ use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
+use grpc::Dialect;
 use rest::Rest;
 
 /// What a server half works with.
@@ -95,7 +100,12 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
-    let mut response = connect::server::serve(site, request, peer).await;
+    let mut response = match Dialect::of(request.headers()) {
+        None => connect::server::serve(site, request, peer).await,
+        Some(Dialect::Grpc) => grpc::server::serve(site, request, peer, Dialect::Grpc).await,
+        Some(Dialect::Web) => grpc_web::server::serve(site, request, peer, false).await,
+        Some(Dialect::WebText) => grpc_web::server::serve(site, request, peer, true).await,
+    };
     rest.close_after(&mut response);
     response
 }
@@ -115,8 +125,8 @@ where
 {
     match protocol {
         Protocol::Connect => connect::client::call(outgoing, target, send).await,
-        Protocol::Grpc | Protocol::GrpcWeb | Protocol::Mucp => {
-            Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet")))
-        }
+        Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
+        Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
+        Protocol::Mucp => Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet"))),
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body::Body;
 
-use super::envelope::Envelopes;
+use super::envelope::{Envelope, Envelopes, unknown_flags};
 use crate::endpoint::{Inbound, MethodDescriptor};
 use crate::error::{Error, Result};
 
@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Expected {
     /// The flag of an envelope that ends the messages; none where it is zero.
     pub(crate) last: u8,
+    /// Whether a flag that has no meaning is an error.
+    pub(crate) strict: bool,
     /// Whether a client that sends one message says that there are no more. Where it does not, there is nothing
     /// to wait for behind the first one.
     pub(crate) ends: bool,
@@ -53,6 +55,9 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let envelope = envelopes.next().await?;
-    Ok(envelope.filter(|envelope| envelope.flags & expected.last == 0).map(|envelope| envelope.message))
+    let Some(Envelope { flags, message }) = envelopes.next().await? else { return Ok(None) };
+    if expected.strict && flags & !expected.last != 0 {
+        return Err(unknown_flags(flags));
+    }
+    Ok((flags & expected.last == 0).then_some(message))
 }

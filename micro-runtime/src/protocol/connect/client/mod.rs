@@ -33,7 +33,7 @@ where
     }
     let (request, side) = request::stream(outgoing, target)?;
     let head = send(request);
-    answers::answer(method, side, |around| async move {
+    answers::answer(method, Some(side), |around| async move {
         answer::Reader::open(method, &codec, head.await?, limits, &around).await
     })
     .await

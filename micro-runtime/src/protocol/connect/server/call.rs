@@ -117,7 +117,7 @@ impl Call {
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         // Clients end by ending the body; some put an empty last envelope in front of that.
-        let expected = Expected { last: END_STREAM, ends: true };
+        let expected = Expected { last: END_STREAM, strict: false, ends: true };
         read(Envelopes::of_request(body, limits, self.compression), method, expected).await
     }
 }

@@ -1,0 +1,155 @@
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Response, StatusCode};
+use http_body::Body;
+
+use crate::codec::Codec;
+use crate::endpoint::MethodDescriptor;
+use crate::error::{Code, Error, Result};
+use crate::metadata::{Around, Metadata};
+use crate::protocol::answers::Answers;
+use crate::protocol::body::ReadLimits;
+use crate::protocol::envelope::{Envelope, Envelopes, unknown_flags};
+use crate::protocol::grpc::{Dialect, ENCODING, status};
+use crate::protocol::{compressing, grpc_web, headers};
+
+/// Reads the envelopes of a response.
+pub(super) struct Reader<B> {
+    method: &'static MethodDescriptor,
+    dialect: Dialect,
+    envelopes: Envelopes<B>,
+    /// The head, where it has a status: if nothing else comes, it was the trailers.
+    head: Option<Box<HeaderMap>>,
+    ended: bool,
+}
+
+impl<B> Reader<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    pub(super) async fn open(
+        method: &'static MethodDescriptor,
+        dialect: Dialect,
+        codec: &Codec,
+        response: Response<B>,
+        limits: ReadLimits,
+        around: &Around,
+    ) -> Result<Self> {
+        let (head, body) = response.into_parts();
+        let status = status::read(&head.headers);
+        let alone = body.is_end_stream();
+        if let Some(Err(error)) = status
+            && (alone || head.status != StatusCode::OK)
+        {
+            return Err(answered(method, error, headers::to_metadata(&head.headers, "")));
+        }
+        if head.status != StatusCode::OK {
+            return Err(http_error(head.status));
+        }
+        check_type(dialect, &head.headers, codec)?;
+        let compression = compressing::named(&head.headers, &ENCODING).map_err(not_asked_for)?;
+        // Set once: a response has one head. One that was the trailers had no headers.
+        if !alone {
+            let _ = around.headers.set(headers::to_metadata(&head.headers, ""));
+        }
+        let envelopes = Envelopes::of_response(body, limits, compression);
+        let head = head.headers.contains_key(status::STATUS).then(|| Box::new(head.headers));
+        Ok(Self { method, dialect, envelopes, head, ended: false })
+    }
+
+    /// The trailers behind the last message; `None` where there are none.
+    async fn trailers(&mut self, last: Option<Bytes>) -> Result<Option<HeaderMap>> {
+        match last {
+            // Those of gRPC-Web, behind which there is nothing.
+            Some(last) => match self.envelopes.next().await? {
+                None => grpc_web::read_trailers(&last).map(Some),
+                Some(_) => Err(Error::internal("the server went on behind the trailers")),
+            },
+            None if self.dialect == Dialect::Grpc => Ok(self.envelopes.take_trailers()),
+            None => Ok(None),
+        }
+    }
+
+    /// Whatever ended the call.
+    fn end(&mut self, trailers: Option<HeaderMap>, around: &Around) -> Result<()> {
+        self.ended = true;
+        let trailers = trailers.or_else(|| self.head.take().map(|head| *head)).ok_or_else(|| {
+            Error::internal("the stream broke off: the server did not say how the call ended")
+        })?;
+        let metadata = headers::to_metadata(&trailers, "");
+        match status::read(&trailers) {
+            Some(Ok(())) => {
+                // Set once: this is the end.
+                let _ = around.trailers.set(metadata);
+                Ok(())
+            }
+            Some(Err(error)) => Err(answered(self.method, error, metadata)),
+            None => Err(Error::internal("the trailers do not say how the call ended: no `grpc-status`")),
+        }
+    }
+}
+
+impl<B> Answers for Reader<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    async fn next(&mut self, around: &Around) -> Result<Option<Bytes>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let last = match self.envelopes.next().await? {
+            Some(Envelope { flags: 0, message }) => {
+                self.head = None;
+                return Ok(Some(message));
+            }
+            Some(Envelope { flags: grpc_web::TRAILERS, message }) if self.dialect != Dialect::Grpc => {
+                Some(message)
+            }
+            Some(Envelope { flags, .. }) => return Err(unknown_flags(flags)),
+            None => None,
+        };
+        let trailers = self.trailers(last).await?;
+        self.end(trailers, around).map(|()| None)
+    }
+}
+
+/// The error that a server answered with.
+#[cold]
+fn answered(method: &MethodDescriptor, error: Error, metadata: Metadata) -> Error {
+    let mut error = error.with_origin(method.service, method.name);
+    error.metadata_mut().extend(metadata);
+    error
+}
+
+/// What is not in the encoding that was asked for is not read as if it were.
+fn check_type(dialect: Dialect, headers: &HeaderMap, codec: &Codec) -> Result<()> {
+    let given = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+    if dialect.means(given, codec) {
+        return Ok(());
+    }
+    // Another encoding is a server's mistake; anything else may come from something in between.
+    let code = if dialect.subtype(given).is_some() { Code::Internal } else { Code::Unknown };
+    let due = dialect.content_type(codec);
+    Err(Error::new(code, format!("the answer has the content type `{given}` and not `{due}`")))
+}
+
+/// The server's mistake, and not a wish of ours that it cannot fulfil.
+#[cold]
+fn not_asked_for(error: Error) -> Error {
+    Error::internal(error.message())
+}
+
+/// The error of a response without a status of gRPC, from something in between that knows nothing
+/// of gRPC, or from a server that does not speak it.
+#[cold]
+fn http_error(status: StatusCode) -> Error {
+    let text = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            "the metadata of the call is larger than the server takes"
+        }
+        _ => "the server did not answer in gRPC",
+    };
+    Error::new(Code::from_http_status(status), format!("{text} (HTTP status {status})"))
+}

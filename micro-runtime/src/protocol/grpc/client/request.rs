@@ -1,0 +1,61 @@
+use bytes::BytesMut;
+use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
+use http::{Method, Request, Version};
+
+use crate::endpoint::Outbound;
+use crate::error::{Error, Result};
+use crate::protocol::body::{Compress, WireBody};
+use crate::protocol::grpc::{ACCEPT_ENCODING, Dialect, ENCODING, timeout};
+use crate::protocol::sending::{ReadingSide, enveloped, path, uri};
+use crate::protocol::{Outgoing, Target, compressing, headers};
+
+/// Who we are.
+const AGENT: &str = concat!("micro/", env!("CARGO_PKG_VERSION"));
+
+/// The request of a call.
+pub(super) fn of(
+    mut outgoing: Outgoing,
+    target: Target<'_>,
+    dialect: Dialect,
+) -> Result<(Request<WireBody>, Option<ReadingSide>)> {
+    let body = std::mem::replace(&mut outgoing.body, Outbound::One(Default::default()));
+    let (body, side) = match (body, outgoing.compression) {
+        (Outbound::One(message), None) => (WireBody::envelope(message, false, None)?, None),
+        (Outbound::One(message), Some(compression)) if !message.is_empty() => {
+            let mut compressed = BytesMut::new();
+            compression.compress(&message, &mut compressed)?;
+            (WireBody::envelope(compressed.freeze(), true, None)?, None)
+        }
+        (body, compression) => {
+            let compress = compression.map(|compression| Compress { compression, from: 0 });
+            let (body, side) = enveloped(body, compress);
+            (body, Some(side))
+        }
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = uri(target, path(outgoing.method)?)?;
+    let head = request.headers_mut();
+    let codec = &outgoing.codec;
+    let content_type = dialect
+        .header(codec)
+        .ok_or_else(|| Error::invalid_argument(format!("`{}` is not a content subtype", codec.name())))?;
+    head.insert(CONTENT_TYPE, content_type);
+    head.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if dialect == Dialect::Grpc {
+        // Says that nothing on the way here drops trailers.
+        head.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(compression) = outgoing.compression {
+        head.insert(ENCODING, HeaderValue::from_static(compression.name()));
+    }
+    if let Some(accepted) = compressing::accepted() {
+        head.insert(ACCEPT_ENCODING, accepted);
+    }
+    if let Some(left) = outgoing.remaining() {
+        head.insert(timeout::TIMEOUT, timeout::write(left));
+    }
+    headers::extend(head, &outgoing.metadata, "");
+    Ok((request, side))
+}

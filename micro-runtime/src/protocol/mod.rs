@@ -10,6 +10,7 @@ mod choice;
 mod compressing;
 mod connect;
 mod envelope;
+mod go_micro;
 mod head;
 mod headers;
 pub(crate) mod http2;

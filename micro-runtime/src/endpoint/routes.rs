@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 pub(crate) struct Routes {
     endpoints: HashMap<&'static str, Endpoint>,
+    /// Paths by the names that go-micro has for them, see [`names`].
+    names: HashMap<String, Vec<&'static str>>,
     services: Vec<&'static ServiceDescriptor>,
 }
 
@@ -23,12 +25,47 @@ impl Routes {
                 )));
             }
         }
-        Ok(Self { endpoints, services: binder.services })
+        let names = names(&endpoints);
+        Ok(Self { endpoints, names, services: binder.services })
     }
 
     /// The endpoint on this path, or `unimplemented` in words that help.
     pub(crate) fn find(&self, path: &str) -> Result<&Endpoint> {
         self.endpoints.get(path).ok_or_else(|| self.unknown(path))
+    }
+
+    /// The endpoint that go-micro calls by this name: `Greeter.Hello`. Where several contracts end in
+    /// the same word, the name does not say which one is meant, and the error names them.
+    pub(crate) fn find_endpoint(&self, name: &str) -> Result<&Endpoint> {
+        match self.names.get(name).map(Vec::as_slice) {
+            Some(&[path]) => self.find(path),
+            Some(paths) => Err(ambiguous(name, paths)),
+            None => Err(self.unknown_endpoint(name)),
+        }
+    }
+
+    /// The endpoint on this path, or the only one with the same last part of the contract's name and
+    /// the same method: go-micro's gRPC client puts the name of the registered service in front of
+    /// that part, and its server does not look at what is in front.
+    pub(crate) fn find_by_last_part(&self, path: &str) -> Result<&Endpoint> {
+        if let Some(endpoint) = self.endpoints.get(path) {
+            return Ok(endpoint);
+        }
+        let Some((package, name)) = last_part(path) else { return Err(self.unknown(path)) };
+        match self.names.get(&name).map(Vec::as_slice) {
+            // Versions of a contract are different contracts, and not different names of one.
+            _ if is_version(package) => Err(self.unknown(path)),
+            Some(&[path]) => self.find(path),
+            Some(paths) => Err(ambiguous(path, paths)),
+            None => Err(self.unknown(path)),
+        }
+    }
+
+    #[cold]
+    fn unknown_endpoint(&self, name: &str) -> Error {
+        let known = sorted(self.methods().map(MethodDescriptor::endpoint).collect());
+        Error::unimplemented(format!("nothing here serves `{name}`; known endpoints: {known}"))
+            .never_processed()
     }
 
     #[cold]
@@ -52,7 +89,137 @@ impl Routes {
     }
 }
 
-fn sorted(mut names: Vec<&str>) -> String {
+/// The names that go-micro has for methods: the last part of the contract's name, and the name of
+/// the method as it is in the contract or as Go writes it.
+fn names(endpoints: &HashMap<&'static str, Endpoint>) -> HashMap<String, Vec<&'static str>> {
+    let mut names: HashMap<_, Vec<_>> = HashMap::with_capacity(endpoints.len());
+    for (path, Endpoint { method, .. }) in endpoints {
+        names.entry(method.endpoint()).or_default().push(*path);
+        let camel = camel_case(method.name);
+        // Which is the name of another method where a contract has both.
+        if !endpoints.contains_key(format!("/{}/{camel}", method.service).as_str()) {
+            let service = method.service.rsplit('.').next().unwrap_or(method.service);
+            names.entry(format!("{service}.{camel}")).or_default().push(*path);
+        }
+    }
+    names
+}
+
+/// `say_hello` as Go writes it: `SayHello`.
+fn camel_case(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    for part in name.split('_') {
+        let mut letters = part.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
+}
+
+/// `/greeter.v1.Greeter/Hello` as `greeter.v1` and `Greeter.Hello`.
+fn last_part(path: &str) -> Option<(&str, String)> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    let (package, service) = service.rsplit_once('.').unwrap_or(("", service));
+    (!service.is_empty() && !method.is_empty()).then(|| (package, format!("{service}.{method}")))
+}
+
+/// Whether a package ends in a version as packages do: `v1`, `v2beta3`.
+fn is_version(package: &str) -> bool {
+    let last = package.rsplit('.').next().unwrap_or(package);
+    let Some(number) = last.strip_prefix('v') else { return false };
+    let rest = number.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    let stage = rest.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    rest.len() < number.len() && matches!(stage, "" | "alpha" | "beta")
+}
+
+#[cold]
+fn ambiguous(name: &str, paths: &[&str]) -> Error {
+    let paths = sorted(paths.to_vec());
+    Error::unimplemented(format!("`{name}` may be any of {paths}: call one of them by its full name"))
+        .never_processed()
+}
+
+fn sorted<T: AsRef<str> + Ord>(mut names: Vec<T>) -> String {
     names.sort_unstable();
+    let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::endpoint::returning;
+
+    fn routes(methods: &'static [MethodDescriptor]) -> Routes {
+        let mut binder = Binder::default();
+        for method in methods {
+            binder.endpoint(method, returning(|_, ()| async { Ok(()) as Result<()> }));
+        }
+        Routes::new(binder).unwrap()
+    }
+
+    const HELLO: MethodDescriptor = MethodDescriptor::new::<(), ()>(
+        "greeter.v1.Greeter",
+        "say_hello",
+        "/greeter.v1.Greeter/say_hello",
+        "",
+    );
+    const OTHER: MethodDescriptor =
+        MethodDescriptor::new::<(), ()>("other.Greeter", "say_hello", "/other.Greeter/say_hello", "");
+
+    #[test]
+    fn a_method_is_found_by_the_names_that_go_micro_has_for_it() {
+        let routes = routes(&[HELLO]);
+        for name in ["Greeter.say_hello", "Greeter.SayHello"] {
+            assert_eq!(routes.find_endpoint(name).ok().unwrap().method.path, HELLO.path);
+        }
+        let error = routes.find_endpoint("Greeter.Bye").err().unwrap();
+        assert!(error.message().contains("known endpoints: Greeter.say_hello"), "{error}");
+    }
+
+    #[test]
+    fn what_is_in_front_of_the_last_part_does_not_matter() {
+        let routes = routes(&[HELLO]);
+        for path in ["/greeter.v1.Greeter/say_hello", "/greeter.Greeter/SayHello", "/Greeter/say_hello"] {
+            assert_eq!(routes.find_by_last_part(path).ok().unwrap().method.path, HELLO.path, "{path}");
+        }
+        for path in ["/a.b.Other/SayHello", "/greeter.Greeter/Bye", "/", "//", "/./", "Greeter/SayHello", ""]
+        {
+            assert!(routes.find_by_last_part(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_another_contract() {
+        let routes = routes(&[HELLO]);
+        for path in ["/greeter.v2.Greeter/say_hello", "/greeter.v1beta1.Greeter/say_hello"] {
+            let error = routes.find_by_last_part(path).err().unwrap();
+            assert!(error.message().contains("known services"), "{error}");
+        }
+        assert!(routes.find_by_last_part("/vienna.Greeter/say_hello").is_ok());
+        assert!(routes.find_by_last_part("/v.Greeter/say_hello").is_ok());
+    }
+
+    #[test]
+    fn a_name_of_several_contracts_is_an_error_that_names_them() {
+        let routes = routes(&[HELLO, OTHER]);
+        let full = routes.find_by_last_part(OTHER.path).ok().unwrap();
+        assert_eq!(full.method.path, OTHER.path);
+        for error in
+            [routes.find_by_last_part("/x.Greeter/SayHello"), routes.find_endpoint("Greeter.SayHello")]
+        {
+            let error = error.err().unwrap();
+            let due = "may be any of /greeter.v1.Greeter/say_hello, /other.Greeter/say_hello";
+            assert!(error.message().contains(due), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_is_a_route_or_an_error(path in "[/.vA-Za-z0-9_]{0,20}|.*") {
+            prop_assert!(Routes::default().find_by_last_part(&path).is_err());
+        }
+    }
 }

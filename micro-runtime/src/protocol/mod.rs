@@ -15,6 +15,7 @@ mod head;
 mod headers;
 pub(crate) mod http2;
 mod linger;
+mod mucp;
 mod reading;
 mod sending;
 
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
-use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes};
+use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes, Subscribers};
 use crate::error::{Error, Result};
 use crate::metadata::{Around, Metadata};
 use body::WireBody;
@@ -38,6 +39,7 @@ pub use choice::Protocol;
 /// What a server half works with.
 pub(crate) struct Site {
     pub(crate) routes: Routes,
+    pub(crate) subscribers: Subscribers,
     pub(crate) codecs: Codecs,
     pub(crate) interceptors: Arc<Interceptors>,
     /// The largest message, in bytes.
@@ -52,6 +54,8 @@ pub(crate) struct Site {
 /// A call that a client half sends.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// The name that the called service is registered by.
+    pub(crate) service: Arc<str>,
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
     /// How the messages of the request are compressed.
@@ -92,6 +96,9 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
+    if mucp::server::is_message(&request) {
+        return mucp::server::serve(site, request, peer).await;
+    }
     connect::server::serve(site, request, peer).await
 }
 
@@ -110,7 +117,8 @@ where
 {
     match protocol {
         Protocol::Connect => connect::client::call(outgoing, target, send).await,
-        Protocol::Grpc | Protocol::GrpcWeb | Protocol::Mucp => {
+        Protocol::Mucp => mucp::client::call(outgoing, target, send).await,
+        Protocol::Grpc | Protocol::GrpcWeb => {
             Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet")))
         }
     }

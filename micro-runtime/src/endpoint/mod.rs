@@ -18,9 +18,9 @@ mod subscriber;
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Outbound};
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
+pub(crate) use handler::Endpoint;
 #[doc(hidden)]
 pub use handler::OneHandlerPerTypeWithOtherContractsInAlso;
-pub(crate) use handler::Endpoint;
 pub use handler::{Binder, Handler};
 #[doc(hidden)]
 pub use outcome::Failure;

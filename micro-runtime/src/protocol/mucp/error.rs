@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn any_other_text_is_the_message() {
-        let of = |text: &'static [u8]| read(&HeaderValue::from_static(std::str::from_utf8(text).unwrap()), &HELLO);
+        let of =
+            |text: &'static [u8]| read(&HeaderValue::from_static(std::str::from_utf8(text).unwrap()), &HELLO);
         assert_eq!((of(b"boom").code(), of(b"boom").message()), (Code::Unknown, "boom"));
         assert_eq!(of(b"rpc: can't find method Bye").code(), Code::Unimplemented);
         assert_eq!(of(b"rpc: can't find service Greeter").code(), Code::Unimplemented);

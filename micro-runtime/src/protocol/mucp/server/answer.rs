@@ -67,8 +67,8 @@ pub(super) fn over() -> Response<WireBody> {
 }
 
 fn whole(message: Bytes, content_type: Option<&HeaderValue>, codec: &Codec) -> Response<WireBody> {
-    // Go takes an empty body for broken JSON, and `null` for no message.
-    let nothing = codec.name() == "json" && (message.is_empty() || &message[..] == b"null");
+    // Go takes an empty body for broken JSON.
+    let nothing = message.is_empty() && codec.name() == "json";
     let message = if nothing { Bytes::from_static(b"{}") } else { message };
     let mut response = Response::new(WireBody::full(message));
     let content_type = content_type.cloned().unwrap_or(frame::PROTOBUF);

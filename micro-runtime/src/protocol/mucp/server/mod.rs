@@ -139,3 +139,38 @@ fn streams(endpoint: &Endpoint) -> Error {
         method.service, method.name
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_message(version: Version, headers: &[(&'static str, &'static str)]) -> bool {
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, HeaderValue::from_static(value));
+        }
+        super::is_message(&request)
+    }
+
+    #[test]
+    fn a_message_is_known_by_what_it_is_for() {
+        assert!(is_message(Version::HTTP_11, &[("micro-endpoint", "A.B")]));
+        assert!(is_message(Version::HTTP_11, &[("x-micro-method", "A.B")]));
+        assert!(is_message(Version::HTTP_2, &[("micro-topic", "a")]));
+        assert!(!is_message(Version::HTTP_11, &[("micro-service", "a")]));
+        assert!(!is_message(Version::HTTP_11, &[("x-micro-topic", "a")]));
+        assert!(!is_message(Version::HTTP_11, &[("micro-endpoint", "")]));
+    }
+
+    #[test]
+    fn headers_that_were_sent_on_do_not_make_a_message_of_other_calls() {
+        let endpoint = ("micro-endpoint", "A.B");
+        assert!(!is_message(Version::HTTP_2, &[endpoint, ("content-type", "application/grpc+proto")]));
+        assert!(!is_message(Version::HTTP_11, &[endpoint, ("content-type", "application/grpc-web+proto")]));
+        assert!(!is_message(Version::HTTP_11, &[endpoint, ("content-type", "application/connect+json")]));
+        assert!(!is_message(Version::HTTP_2, &[endpoint, ("connect-protocol-version", "1")]));
+        // Over HTTP/1.1 it is one, though one that is refused.
+        assert!(is_message(Version::HTTP_11, &[endpoint, ("content-type", "application/grpc")]));
+    }
+}

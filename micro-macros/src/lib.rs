@@ -117,7 +117,7 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[micro(skip)]` takes a `pub async fn` out. A function that is not `pub` is no endpoint, and
 /// neither is a `pub fn` without `self`, such as `new`. A method under
 /// `#[subscribe(topic = "greeted", group = "audit")]` is a subscriber: an
-/// `async fn(&self, ctx: &Context, event: E) -> Result<()>`.
+/// `async fn(&self, ctx: &Context, event: E) -> Result<()>`, which is given the events of that topic.
 ///
 /// # Options
 ///

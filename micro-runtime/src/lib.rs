@@ -59,8 +59,9 @@ pub mod __private {
     pub use crate::endpoint::{
         Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor,
         OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
-        ServiceDescriptor, Signature, describe_pushing, describe_returning, pushing, returning,
-        serve_pushing, serve_returning,
+        ServiceDescriptor, Signature, SubscriberDescriptor, Subscribing, describe_pushing,
+        describe_returning, describe_subscriber, pushing, returning, serve_pushing, serve_returning,
+        serve_subscriber,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};

@@ -126,6 +126,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
 fn again(outgoing: &Outgoing) -> Option<Outgoing> {
     let Outbound::One(message) = &outgoing.body else { return None };
     Some(Outgoing {
+        service: outgoing.service.clone(),
         method: outgoing.method,
         codec: outgoing.codec.clone(),
         compression: outgoing.compression,

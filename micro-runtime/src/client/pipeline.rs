@@ -85,6 +85,7 @@ async fn transmit<A: Body, B: Body>(
     let core = channel.client.core()?;
     let Encoding { codec, compression } = encoding;
     let outgoing = Outgoing {
+        service: channel.service.clone(),
         method,
         codec: codec.clone(),
         compression,

@@ -108,7 +108,7 @@ fn names(endpoints: &HashMap<&'static str, Endpoint>) -> HashMap<String, Vec<&'s
 }
 
 /// `say_hello` as Go writes it: `SayHello`.
-fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     for part in name.split('_') {
         let mut letters = part.chars();

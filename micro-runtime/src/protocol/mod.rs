@@ -17,6 +17,7 @@ mod head;
 mod headers;
 pub(crate) mod http2;
 mod linger;
+mod mucp;
 mod reading;
 mod reset;
 mod rest;
@@ -33,8 +34,8 @@ use tokio::time::Instant;
 
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
-use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes};
-use crate::error::{Error, Result};
+use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes, Subscribers};
+use crate::error::Result;
 use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
@@ -45,6 +46,7 @@ use rest::Rest;
 /// What a server half works with.
 pub(crate) struct Site {
     pub(crate) routes: Routes,
+    pub(crate) subscribers: Subscribers,
     pub(crate) codecs: Codecs,
     pub(crate) interceptors: Arc<Interceptors>,
     /// The largest message, in bytes.
@@ -59,6 +61,8 @@ pub(crate) struct Site {
 /// A call that a client half sends.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// The name that the called service is registered by.
+    pub(crate) service: Arc<str>,
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
     /// How the messages of the request are compressed.
@@ -101,10 +105,11 @@ where
 {
     let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
     let mut response = match Dialect::of(request.headers()) {
-        None => connect::server::serve(site, request, peer).await,
         Some(Dialect::Grpc) => grpc::server::serve(site, request, peer, Dialect::Grpc).await,
         Some(Dialect::Web) => grpc_web::server::serve(site, request, peer, false).await,
         Some(Dialect::WebText) => grpc_web::server::serve(site, request, peer, true).await,
+        None if mucp::server::is_message(&request) => mucp::server::serve(site, request, peer).await,
+        None => connect::server::serve(site, request, peer).await,
     };
     rest.close_after(&mut response);
     response
@@ -127,6 +132,6 @@ where
         Protocol::Connect => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
-        Protocol::Mucp => Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet"))),
+        Protocol::Mucp => mucp::client::call(outgoing, target, send).await,
     }
 }

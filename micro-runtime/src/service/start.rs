@@ -6,7 +6,7 @@ use super::life::{Life, Plan};
 use super::source::Source;
 use super::{Running, Service};
 use crate::client::Client;
-use crate::endpoint::Routes;
+use crate::endpoint::{Routes, Subscribers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::Site;
@@ -53,13 +53,17 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         Some(given) => (given.selector_name()?, Source::Client),
         None => (service.own.selector_name()?, Source::of(&service.environment, "MICRO_SELECTOR")?),
     };
-    let routes = Routes::new(service.binder)?;
-    let endpoints = routes.methods().map(EndpointRecord::from).collect();
+    let mut binder = service.binder;
+    let subscribers = Subscribers::take(&mut binder);
+    let routes = Routes::new(binder)?;
+    let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
+    let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
     decided.registration(&service.name, decided.address.clone(), Vec::new()).check()?;
 
     let site = Site {
         routes,
+        subscribers,
         codecs: service.codecs,
         interceptors: Arc::new(service.interceptors),
         max_message_size: service.limits.max_message_size,

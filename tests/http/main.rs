@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod connections;
+mod cors;
 mod deadlines;
 mod drain;
 mod early_answers;
@@ -9,11 +11,14 @@ mod envelopes;
 mod gone;
 mod hostile;
 mod lab;
+mod layers;
 mod limits;
 mod media_types;
 mod messages;
+mod mounted;
 mod raw;
 mod routes;
 mod sizes;
 mod slow;
+mod upgrades;
 mod wire;

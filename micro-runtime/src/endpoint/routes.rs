@@ -31,6 +31,17 @@ impl Routes {
         self.endpoints.get(path).ok_or_else(|| self.unknown(path))
     }
 
+    /// Whether there is a method on this path.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        self.endpoints.contains_key(path)
+    }
+
+    /// Whether there is a service of this name. Who asks has found no method on the path, so this may
+    /// take longer.
+    pub(crate) fn has_service(&self, name: &str) -> bool {
+        self.methods().any(|known| known.service == name)
+    }
+
     #[cold]
     fn unknown(&self, path: &str) -> Error {
         let name = path.strip_prefix('/').unwrap_or(path);

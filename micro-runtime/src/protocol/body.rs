@@ -1,5 +1,6 @@
 //! HTTP bodies: the one we send, and the reading of a whole one with limits.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -173,8 +174,14 @@ impl ReadLimits {
     }
 }
 
+/// The error of a body; one of our own, from below a layer, says it all already.
 #[cold]
-pub(crate) fn broken_off(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(crate) fn broken_off<E: std::error::Error + Send + Sync + 'static>(error: E) -> Error {
+    let mut error = Some(error);
+    if let Some(ours) = (&mut error as &mut dyn Any).downcast_mut::<Option<Error>>().and_then(Option::take) {
+        return ours;
+    }
+    let Some(error) = error else { return Error::unavailable("the connection broke off") };
     Error::unavailable(format!("the connection broke off: {error}")).with_source(error)
 }
 

@@ -4,11 +4,15 @@
 //! [`Outgoing`], and it returns an [`Answer`].
 
 pub(crate) mod body;
+mod claims;
 pub(crate) mod connect;
 mod envelope;
 mod headers;
 pub(crate) mod http2;
 mod linger;
+
+pub(crate) use claims::{Form, claims};
+pub(crate) use connect::server::serve;
 
 use std::sync::Arc;
 use std::time::Duration;

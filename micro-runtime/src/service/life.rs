@@ -9,7 +9,7 @@ use super::registrar::Registrar;
 use crate::error::Result;
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
-use crate::server::{Limits, Server};
+use crate::server::{Limits, Server, Surroundings};
 use crate::transport::Transport;
 
 /// What a service has brought up so far, and how that is taken down again.
@@ -31,6 +31,7 @@ pub(super) struct Plan {
     pub(super) decided: Decided,
     pub(super) endpoints: Vec<EndpointRecord>,
     pub(super) site: Site,
+    pub(super) surroundings: Surroundings,
     pub(super) limits: Limits,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) transport: Arc<dyn Transport>,
@@ -46,13 +47,13 @@ impl Life {
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
     /// [`Life::down`] undoes what was done.
     pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
-        let Plan { name, decided, endpoints, site, limits, registry, transport, chosen } = plan;
+        let Plan { name, decided, endpoints, site, surroundings, limits, registry, transport, chosen } = plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
 
         let listener = transport.listen(&decided.address).await?;
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
-        self.server = Some(Server::start(listener, site, limits));
+        self.server = Some(Server::start(listener, site, surroundings, limits));
 
         let registration = decided.registration(&name, advertised, endpoints);
         let node = registration.node.clone();

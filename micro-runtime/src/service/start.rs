@@ -71,6 +71,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         decided,
         endpoints,
         site,
+        surroundings: service.surroundings,
         limits: service.limits,
         registry,
         transport: service.transport,

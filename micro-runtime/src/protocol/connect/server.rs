@@ -183,7 +183,7 @@ fn page(verb: &Method, status: StatusCode, error: &Error) -> Response<WireBody> 
 
 /// An error before it was known how the method answers: in the form that the caller reads.
 #[cold]
-fn failed(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
+pub(crate) fn failed(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
     let content_type =
         headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/connect+"));
     match content_type {

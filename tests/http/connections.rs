@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
-use http::{Request, Version};
+use http::Version;
 use micro::server::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::lab::{Site, Tasks, soon};
-use crate::raw::{Raw, head, request};
+use crate::raw::{Raw, request};
 use crate::wire::{BOTH, JSON, Wire, full, post};
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -97,10 +97,10 @@ async fn a_client_that_takes_calls_back_within_the_limit_is_served_on() {
 async fn a_client_that_breaks_the_rules_on_too_many_streams_is_cut_off() {
     let site = Site::with(Limits::new().max_stream_errors(10)).await;
     let mut stream = TcpStream::connect(site.address()).await.unwrap();
-    // Each call is followed by an update of its window by nothing, which is an error of that stream.
+    // Each call is followed by an update that makes its window too large, an error of that stream.
     let broken = (0..1000_u32).map(|number| {
         let id = 2 * number + 1;
-        [frame(1, 4, id, &call()), frame(8, 0, id, &[0; 4])].concat()
+        [frame(1, 4, id, &call()), frame(8, 0, id, &i32::MAX.to_be_bytes())].concat()
     });
     let attack = [PREFACE.to_vec(), broken.collect::<Vec<_>>().concat()].concat();
     let _ = stream.write_all(&attack).await;
@@ -208,25 +208,22 @@ async fn a_client_finds_a_new_connection_when_the_old_one_got_too_old() {
     let site = Site::with(Limits::new().max_connection_age(Duration::from_millis(20))).await;
     let client = micro::Client::builder().address(site.address()).build();
     let lab = crate::lab::LabClient::new(&client);
-    let begun = Instant::now();
-    let mut calls = 0;
+    let (begun, mut taken) = (Instant::now(), 0);
     while begun.elapsed() < Duration::from_millis(500) {
-        assert_eq!(lab.echo(&micro::Context::new(), "Ada".to_owned()).await.unwrap(), "Ada");
-        calls += 1;
+        match lab.echo(&micro::Context::new(), "Ada".to_owned()).await {
+            Ok(_) => taken += 1,
+            // It was on its way when the connection closed; the next one gets through.
+            Err(error) => assert!(error.was_never_processed(), "{error:?}"),
+        }
     }
-    assert!(calls > 10);
+    assert!(taken > 10, "{taken}");
 }
 
 #[tokio::test]
-async fn a_slow_reader_does_not_make_the_server_hold_more_than_the_send_buffer() {
+async fn more_than_the_send_buffer_passes_it_in_pieces() {
     let site = Site::with(Limits::new().max_send_buffer(1024)).await;
     let mut wire = Wire::open(&site, Version::HTTP_2).await;
-    // Much more than the buffer passes it.
     let message = "x".repeat(1_000_000);
     let answer = wire.post("/Lab/Echo", JSON, Bytes::from(format!("\"{message}\""))).await;
     assert_eq!(answer.json(), message);
-    let mut raw = Raw::open(&site).await;
-    raw.send(head("/Lab/Nope", 0)).await;
-    assert!(raw.answer().await.0.starts_with("HTTP/1.1 501 "));
-    assert_eq!(Request::new(()).version(), Version::HTTP_11);
 }

@@ -36,7 +36,6 @@ impl Routes {
 
     /// The endpoint that go-micro calls by this name: `Greeter.Hello`. Where several contracts end in
     /// the same word, the name does not say which one is meant, and the error names them.
-    #[allow(dead_code, reason = "go-micro's own RPC is not served yet")]
     pub(crate) fn find_endpoint(&self, name: &str) -> Result<&Endpoint> {
         match self.names.get(name).map(Vec::as_slice) {
             Some(&[path]) => self.find(path),
@@ -62,12 +61,22 @@ impl Routes {
         }
     }
 
-    #[allow(dead_code, reason = "go-micro's own RPC is not served yet")]
     #[cold]
     fn unknown_endpoint(&self, name: &str) -> Error {
         let known = sorted(self.methods().map(MethodDescriptor::endpoint).collect());
         Error::unimplemented(format!("nothing here serves `{name}`; known endpoints: {known}"))
             .never_processed()
+    }
+
+    /// Whether there is a method on this path.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        self.endpoints.contains_key(path)
+    }
+
+    /// Whether there is a service of this name. Who asks has found no method on the path, so this may
+    /// take longer.
+    pub(crate) fn has_service(&self, name: &str) -> bool {
+        self.methods().any(|known| known.service == name)
     }
 
     #[cold]

@@ -7,6 +7,7 @@
 mod answers;
 pub(crate) mod body;
 mod choice;
+mod claims;
 mod compressing;
 mod connect;
 mod envelope;
@@ -40,6 +41,7 @@ use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
+pub(crate) use claims::{Form, claims};
 use grpc::Dialect;
 use rest::Rest;
 

@@ -9,7 +9,7 @@ use super::registrar::Registrar;
 use crate::error::Result;
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
-use crate::server::{Limits, Server};
+use crate::server::{Limits, Server, Surroundings};
 use crate::tls::Acceptor;
 use crate::transport::Transport;
 
@@ -32,6 +32,7 @@ pub(super) struct Plan {
     pub(super) decided: Decided,
     pub(super) endpoints: Vec<EndpointRecord>,
     pub(super) site: Site,
+    pub(super) surroundings: Surroundings,
     pub(super) limits: Limits,
     pub(super) tls: Option<Acceptor>,
     pub(super) registry: Arc<dyn Registry>,
@@ -48,14 +49,15 @@ impl Life {
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
     /// [`Life::down`] undoes what was done.
     pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
-        let Plan { name, decided, endpoints, site, limits, tls, registry, transport, chosen } = plan;
+        let Plan { name, decided, endpoints, site, surroundings, limits, tls, registry, transport, chosen } =
+            plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
 
         let listener = transport.listen(&decided.address).await?;
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
         let encrypted = tls.is_some();
-        self.server = Some(Server::start(listener, site, limits, tls));
+        self.server = Some(Server::start(listener, site, surroundings, limits, tls));
 
         let registration = decided.registration(&name, advertised, endpoints);
         let node = registration.node.clone();

@@ -2,6 +2,7 @@
 
 mod decide;
 mod hooks;
+mod http;
 mod life;
 mod registrar;
 mod run;
@@ -25,7 +26,7 @@ use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::registry::{Memory as MemoryRegistry, Registry};
-use crate::server::Limits;
+use crate::server::{Limits, Surroundings};
 use crate::tls::ServerTls;
 use crate::transport::{Memory as MemoryTransport, Tcp, Transport};
 use hooks::Hooks;
@@ -73,6 +74,7 @@ pub struct Service {
     transport: Arc<dyn Transport>,
     codecs: Codecs,
     interceptors: Interceptors,
+    surroundings: Surroundings,
     limits: Limits,
     compress_from: Option<usize>,
     tls: Option<ServerTls>,
@@ -109,6 +111,7 @@ impl Service {
             transport: Arc::new(Tcp),
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
+            surroundings: Surroundings::default(),
             limits: Limits::new(),
             compress_from: None,
             tls: None,

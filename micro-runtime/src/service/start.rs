@@ -77,6 +77,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         decided,
         endpoints,
         site,
+        surroundings: service.surroundings,
         limits: service.limits,
         tls: service.tls.as_ref().map(ServerTls::open).transpose()?,
         registry,

@@ -29,6 +29,11 @@ impl Caller {
         }
     }
 
+    /// A caller of whom nothing else is known.
+    pub(super) fn unknown(dialect: Dialect) -> Self {
+        Self { dialect, content_type: dialect.media_type().to_owned(), go_micro: None }
+    }
+
     pub(super) fn is_go_micro(&self) -> bool {
         self.go_micro.is_some()
     }

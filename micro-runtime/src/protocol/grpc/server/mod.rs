@@ -14,6 +14,7 @@ use http_body::Body;
 use super::{ACCEPT_ENCODING, Dialect};
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, run};
+use crate::error::Error;
 use crate::protocol::body::{ReadLimits, WireBody};
 use crate::protocol::envelope::Envelopes;
 use crate::protocol::linger::Lingering;
@@ -21,6 +22,12 @@ use crate::protocol::reading::{Expected, read};
 use crate::protocol::{Site, compressing};
 use call::Call;
 use caller::Caller;
+
+/// Answers with an error what was not served. There are no messages in front of it, so that its trailers
+/// are headers in every dialect.
+pub(crate) fn refuse(dialect: Dialect, error: Error) -> Response<WireBody> {
+    refuse::failed(&Caller::unknown(dialect), error)
+}
 
 /// Serves one request. The trailers of its answer are those of HTTP, whatever the dialect.
 pub(crate) async fn serve<B>(

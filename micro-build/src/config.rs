@@ -93,6 +93,9 @@ impl Config {
 
     /// Takes the types of a package, or one type, from another crate (generated there by this crate)
     /// instead of generating them: `.extern_path("common.v1", "::common::v1")`.
+    ///
+    /// Where messages hold a `google.protobuf.Any`, the messages under this path in the files that are
+    /// imported must all be there: each can be inside.
     pub fn extern_path(mut self, proto: impl Into<String>, rust: impl Into<String>) -> Self {
         self.extern_paths.push((full(proto.into()), rust.into()));
         self
@@ -181,7 +184,8 @@ impl Config {
         inputs.iter().for_each(|path| watch(path));
 
         let packages = model::build(&compiled, self)?;
-        let mut files = generate::generate(&compiled, &packages, self)?;
+        let externs = model::externs(&compiled, self);
+        let mut files = generate::generate(&compiled, &packages, &externs, self)?;
         if let Some(name) = &self.descriptor_set {
             files.insert(name.clone(), compiled.encoded);
         }

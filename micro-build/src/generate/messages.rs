@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::config::Config;
 use crate::model::{Field, Kind, Member, Message, Package, Shape, WellKnown};
 
-use super::ALLOW;
+use super::{ALLOW, types};
 
 pub(super) fn generate(code: &mut Code, package: &Package, config: &Config) {
     for message in &package.messages {
@@ -12,6 +12,9 @@ pub(super) fn generate(code: &mut Code, package: &Package, config: &Config) {
         // from a `.proto` file does.
         code.line("").line(ALLOW).open("const _: () = {");
         code.line(format!("use {}::__private::{{self as __micro, protobuf as __json}};", config.crate_path));
+        if message.has_any() {
+            code.line(format!("use self::{} as __Types;", types::name_in(package)));
+        }
         write(code, message);
         read(code, message);
         describe(code, message, config);
@@ -155,18 +158,6 @@ fn fields(message: &Message) -> impl Iterator<Item = (&Field, Option<&crate::mod
     })
 }
 
-impl Shape {
-    fn kind(&self) -> &Kind {
-        match self {
-            Self::Plain(kind)
-            | Self::Required(kind)
-            | Self::Optional(kind)
-            | Self::List(kind)
-            | Self::Map(kind) => kind,
-        }
-    }
-}
-
 /// The rule by which values of the kind are written and read.
 fn rule(kind: &Kind) -> String {
     let name = match kind {
@@ -182,7 +173,7 @@ fn rule(kind: &Kind) -> String {
         Kind::Enum(path) => return format!("__json::Enum<{path}>"),
         Kind::Message(path) => return format!("__json::Msg<{path}>"),
         Kind::WellKnown(known) => match known {
-            WellKnown::Any => "Any",
+            WellKnown::Any => "Any<__Types>",
             WellKnown::Duration => "Duration",
             WellKnown::Empty => "Empty",
             WellKnown::FieldMask => "FieldMask",

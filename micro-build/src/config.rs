@@ -11,6 +11,7 @@ pub struct Config {
     pub(crate) out_dir: Option<PathBuf>,
     pub(crate) include_file: String,
     pub(crate) descriptor_set: Option<String>,
+    pub(crate) embed_descriptors: bool,
     pub(crate) crate_path: String,
     pub(crate) services: bool,
     pub(crate) default_methods: bool,
@@ -35,6 +36,7 @@ impl Default for Config {
             out_dir: None,
             include_file: "micro_protos.rs".to_owned(),
             descriptor_set: None,
+            embed_descriptors: true,
             crate_path: "::micro".to_owned(),
             services: true,
             default_methods: false,
@@ -64,10 +66,19 @@ impl Config {
         self
     }
 
-    /// Also writes the descriptors of all files, imports included, to a file of this name: an encoded
-    /// `google.protobuf.FileDescriptorSet`, as reflection needs it.
+    /// Also writes the descriptors of all files, imports and comments included, to a file of this name:
+    /// an encoded `google.protobuf.FileDescriptorSet`, for tools that want one. Reflection does not
+    /// need it.
     pub fn descriptor_set(mut self, name: impl Into<String>) -> Self {
         self.descriptor_set = Some(name.into());
+        self
+    }
+
+    /// Whether the generated code carries the descriptors of its files, without comments, for reflection:
+    /// a server can then be asked what it serves. It does by default; they are in the program where a
+    /// service of the package is served.
+    pub fn embed_descriptors(mut self, yes: bool) -> Self {
+        self.embed_descriptors = yes;
         self
     }
 

@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::config::Config;
 use crate::model::{Field, Kind, Member, Message, Package, Shape, WellKnown};
 
-use super::{ALLOW, types};
+use super::{ALLOW, descriptors, types};
 
 pub(super) fn generate(code: &mut Code, package: &Package, config: &Config) {
     for message in &package.messages {
@@ -17,7 +17,7 @@ pub(super) fn generate(code: &mut Code, package: &Package, config: &Config) {
         }
         write(code, message);
         read(code, message);
-        describe(code, message, config);
+        describe(code, package, message, config);
         code.close("};");
     }
 }
@@ -118,7 +118,7 @@ fn read(code: &mut Code, message: &Message) {
     code.line("_ => ::core::result::Result::Ok(()),").close("}").close("}").close("}");
 }
 
-fn describe(code: &mut Code, message: &Message, config: &Config) {
+fn describe(code: &mut Code, package: &Package, message: &Message, config: &Config) {
     code.line("").line("#[automatically_derived]");
     code.open(format!("impl {}::Message for {} {{", config.crate_path, message.path));
     code.line("const FORMATS: &'static [__micro::Format<Self>] = &[__micro::Format::proto(), __micro::Format::json()];");
@@ -141,6 +141,11 @@ fn describe(code: &mut Code, message: &Message, config: &Config) {
         ));
     }
     code.close("]),").close("};");
+    if let Some(descriptors) = descriptors::name_in(package, config) {
+        code.line(format!(
+            "const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::{descriptors});"
+        ));
+    }
     code.line("")
         .open("fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {");
     code.line("::core::option::Option::Some(self)").close("}");

@@ -6,9 +6,11 @@
 //! | `messages` | the JSON of messages, and their place among the messages of the framework |
 //! | `enums` | the names of enum values |
 //! | `services` | the annotated traits |
+//! | `descriptors` | the files that were compiled, for servers that describe themselves |
 //! | `types` | what can be inside a `google.protobuf.Any` |
 
 mod backend;
+mod descriptors;
 mod enums;
 mod messages;
 mod services;
@@ -26,7 +28,7 @@ use crate::model::{Extern, Package};
 const ALLOW: &str =
     "#[allow(deprecated, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::nursery)]";
 
-/// Writes a file for each package, and one with all of them in modules.
+/// Writes a file for each package, one with its descriptors, and one with all packages in modules.
 pub(crate) fn generate(
     compiled: &Compiled,
     packages: &[Package],
@@ -44,9 +46,13 @@ pub(crate) fn generate(
         messages::generate(&mut code, package, config);
         enums::generate(&mut code, package, config);
         services::generate(&mut code, package, config);
-        let body = code.finish();
-
         let name = if package.name.is_empty() { "_" } else { &package.name };
+        if config.embed_descriptors {
+            let file = descriptors::file_of(name);
+            descriptors::constant(&mut code, package, &file, config);
+            files.insert(file, descriptors::encoded(package, compiled));
+        }
+        let body = code.finish();
         let content = match &package.needs {
             None => format!("{}{body}{}", header(name), types::of_one(package, externs, config)),
             Some(needed) => refusal(name, needed, config),

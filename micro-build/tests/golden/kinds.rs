@@ -212,6 +212,7 @@ const _: () = {
                 __micro::Field { name: "anything", doc: "", shape: __json::list_shape::<__json::Any<__Types>> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_kinds);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -272,6 +273,7 @@ const _: () = {
             kind: __micro::ShapeKind::Struct(&[
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_kinds);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -321,6 +323,10 @@ const _: () = {
         }
     }
 };
+
+#[doc(hidden)]
+#[allow(non_upper_case_globals, dead_code)]
+const __MICRO_DESCRIPTORS_kinds: &[u8] = ::core::include_bytes!("kinds.descriptors.bin");
 
 #[doc(hidden)]
 #[allow(non_camel_case_types, unused_imports)]

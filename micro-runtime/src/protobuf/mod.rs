@@ -19,7 +19,11 @@
 //! Not supported: extensions, and fields whose type is one of `google/protobuf/{api,type,descriptor}.proto`.
 
 mod any;
+pub(crate) mod descriptor;
 pub(crate) mod json;
 mod messages;
+mod standard;
+
+pub(crate) use standard::standard_message;
 
 pub use prost_types::{Any, Duration, FieldMask, ListValue, NullValue, Struct, Timestamp, Value, value};

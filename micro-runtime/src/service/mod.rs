@@ -8,6 +8,7 @@ mod run;
 mod running;
 mod signals;
 mod source;
+mod standard;
 mod start;
 
 use std::convert::Infallible;
@@ -24,6 +25,7 @@ use crate::codec::{Codec, Codecs, SerdeCodec};
 use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::health::Health;
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::Limits;
 use crate::transport::{Memory as MemoryTransport, Tcp, Transport};
@@ -72,6 +74,8 @@ pub struct Service {
     transport: Arc<dyn Transport>,
     codecs: Codecs,
     interceptors: Interceptors,
+    health: Health,
+    reflection: bool,
     limits: Limits,
     spread_delay: Duration,
     drain_timeout: Duration,
@@ -106,6 +110,8 @@ impl Service {
             transport: Arc::new(Tcp),
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
+            health: Health::new(),
+            reflection: true,
             limits: Limits::new(),
             spread_delay: DEFAULT_SPREAD_DELAY,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
@@ -241,6 +247,30 @@ impl Service {
     /// Adds code around every call that is served. The first one added is the outermost.
     pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
         self.interceptors.push(interceptor);
+        self
+    }
+
+    /// A handle on the health that the service tells those who ask, for handlers and hooks that know
+    /// what it depends on.
+    ///
+    /// ```
+    /// # use micro_runtime::Service;
+    /// let service = Service::new("greeter");
+    /// let health = service.health();
+    /// let service = service.before_start(|| async move {
+    ///     health.set_serving_of("greeter.v1.Greeter", false);
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Whether callers may ask what is served and what its messages look like, as `grpcurl` does. They
+    /// may unless set.
+    #[cfg(feature = "protobuf")]
+    pub fn reflection(mut self, yes: bool) -> Self {
+        self.reflection = yes;
         self
     }
 

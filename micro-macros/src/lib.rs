@@ -75,6 +75,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `package = "greeter.v1"` | what stands before the name on the wire | nothing |
 /// | `name = "Greeter"` | the name on the wire | the trait's |
+/// | `descriptors = DESCRIPTORS` | the `.proto` files it was made from, as the bytes of a file descriptor set; `micro-build` writes it | none: described by its types |
 /// | `crate = "path::to::micro"` | where `micro` is, when it was renamed | `::micro` |
 ///
 /// | On a method, in `#[micro(…)]` | Meaning | Default |

@@ -6,7 +6,7 @@
 //! | Floor | Rooms |
 //! |---|---|
 //! | 5 | [`service`] builder, lifecycle, node life |
-//! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections |
+//! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
 //! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
@@ -19,11 +19,14 @@ mod context;
 pub mod endpoint;
 mod environment;
 mod error;
+pub mod health;
 pub mod message;
 mod metadata;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod protocol;
+#[cfg(feature = "protobuf")]
+mod reflection;
 pub mod registry;
 pub mod selector;
 pub mod server;
@@ -40,6 +43,7 @@ pub use client::{Call, Client, Response};
 pub use context::Context;
 pub use environment::Environment;
 pub use error::{Code, Detail, Error, Result};
+pub use health::Health;
 pub use message::{AnyMessage, Message};
 pub use metadata::Metadata;
 pub use service::{Running, Service};

@@ -86,6 +86,7 @@ fn service(options: &ServiceOptions, header: &ItemImpl, ident: Ident, methods: V
         name,
         full_name,
         doc: doc(&header.attrs),
+        descriptors: None,
         cfgs: header.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect(),
         methods,
     }

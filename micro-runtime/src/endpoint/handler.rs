@@ -57,6 +57,12 @@ impl Binder {
         self.services.push(service);
     }
 
+    /// The contracts that were added.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn services(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
+        self.services.iter().copied()
+    }
+
     /// Adds a method and the code behind it.
     pub fn endpoint(&mut self, method: &'static MethodDescriptor, serve: impl Serve + 'static) {
         self.endpoints.push(Endpoint { method, serve: Box::new(serve) });

@@ -11,6 +11,8 @@ pub(crate) struct Routes {
     /// Paths by the names that go-micro has for them, see [`names`].
     names: HashMap<String, Vec<&'static str>>,
     services: Vec<&'static ServiceDescriptor>,
+    /// The services that every server has, which are served and not advertised.
+    standard: Vec<&'static ServiceDescriptor>,
 }
 
 impl Routes {
@@ -26,7 +28,21 @@ impl Routes {
             }
         }
         let names = names(&endpoints);
-        Ok(Self { endpoints, names, services: binder.services })
+        Ok(Self { endpoints, names, services: binder.services, standard: Vec::new() })
+    }
+
+    /// Adds services that every server has. One that the user serves as well is the user's.
+    pub(crate) fn add_standard(&mut self, binder: Binder) {
+        let Binder { services, endpoints } = binder;
+        let is_users = |name: &str| self.services.iter().any(|service| service.name == name);
+        let endpoints = endpoints.into_iter().filter(|endpoint| !is_users(endpoint.method.service));
+        self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, endpoint)));
+        self.standard.extend(services.into_iter().filter(|service| !is_users(service.name)));
+    }
+
+    /// The services that the user serves.
+    pub(crate) fn services(&self) -> &[&'static ServiceDescriptor] {
+        &self.services
     }
 
     /// The endpoint on this path, or `unimplemented` in words that help.
@@ -84,7 +100,7 @@ impl Routes {
         let name = path.strip_prefix('/').unwrap_or(path);
         let (service, method) = name.rsplit_once('/').unwrap_or((name, ""));
         let known: Vec<_> =
-            self.methods().filter(|known| known.service == service).map(|known| known.name).collect();
+            self.all().filter(|known| known.service == service).map(|known| known.name).collect();
         let message = if !known.is_empty() {
             format!("`{service}` has no method `{method}`; it has: {}", sorted(known))
         } else {
@@ -94,8 +110,13 @@ impl Routes {
         Error::unimplemented(message).never_processed()
     }
 
-    /// All methods.
+    /// The methods that the user serves.
     pub(crate) fn methods(&self) -> impl Iterator<Item = &'static MethodDescriptor> {
+        let is_standard = |name: &str| self.standard.iter().any(|service| service.name == name);
+        self.all().filter(move |method| !is_standard(method.service))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'static MethodDescriptor> {
         self.endpoints.values().map(|endpoint| endpoint.method)
     }
 }

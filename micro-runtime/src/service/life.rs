@@ -6,6 +6,7 @@ use tokio::time::sleep;
 use super::decide::Decided;
 use super::hooks::{Errors, Hooks};
 use super::registrar::Registrar;
+use super::standard::Standard;
 use crate::error::Result;
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
@@ -19,6 +20,7 @@ use crate::transport::Transport;
 /// once it got to `after_start`, `before_stop` does, whatever failed in between.
 pub(super) struct Life {
     hooks: Hooks,
+    standard: Standard,
     server: Option<Server>,
     registrar: Option<Registrar>,
     ready: bool,
@@ -42,8 +44,13 @@ pub(super) struct Plan {
 }
 
 impl Life {
-    pub(super) fn new(hooks: Hooks, spread_delay: Duration, drain_timeout: Duration) -> Self {
-        Self { hooks, server: None, registrar: None, ready: false, spread_delay, drain_timeout }
+    pub(super) fn new(
+        hooks: Hooks,
+        standard: Standard,
+        spread_delay: Duration,
+        drain_timeout: Duration,
+    ) -> Self {
+        Self { hooks, standard, server: None, registrar: None, ready: false, spread_delay, drain_timeout }
     }
 
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
@@ -78,6 +85,7 @@ impl Life {
             "started"
         );
         self.ready = true;
+        self.standard.ready();
         std::mem::take(&mut self.hooks.after_start).run().await?;
         Ok(address)
     }
@@ -88,6 +96,7 @@ impl Life {
         if self.ready {
             self.hooks.before_stop.run_all(errors).await;
         }
+        self.standard.leave();
         if let Some(registrar) = self.registrar {
             let left = registrar.stop().await;
             // Of a node that could not leave nobody hears, however long it waits.
@@ -96,6 +105,7 @@ impl Life {
             }
             errors.note(left);
         }
+        self.standard.stop();
         if let Some(server) = self.server {
             let cut = server.stop(self.drain_timeout).await;
             if cut > 0 {

@@ -9,6 +9,7 @@ mod run;
 mod running;
 mod signals;
 mod source;
+mod standard;
 mod start;
 
 use std::convert::Infallible;
@@ -25,6 +26,7 @@ use crate::codec::{Codec, Codecs, SerdeCodec};
 use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::health::Health;
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::{Limits, Surroundings};
 use crate::tls::ServerTls;
@@ -75,6 +77,8 @@ pub struct Service {
     codecs: Codecs,
     interceptors: Interceptors,
     surroundings: Surroundings,
+    health: Health,
+    reflection: bool,
     limits: Limits,
     compress_from: Option<usize>,
     tls: Option<ServerTls>,
@@ -112,6 +116,8 @@ impl Service {
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
             surroundings: Surroundings::default(),
+            health: Health::new(),
+            reflection: true,
             limits: Limits::new(),
             compress_from: None,
             tls: None,
@@ -256,6 +262,30 @@ impl Service {
     /// browser. Unless set, only callers that compress what they send get compressed answers.
     pub fn compress(mut self, from: usize) -> Self {
         self.compress_from = Some(from);
+        self
+    }
+
+    /// A handle on the health that the service tells those who ask, for handlers and hooks that know
+    /// what it depends on.
+    ///
+    /// ```
+    /// # use micro_runtime::Service;
+    /// let service = Service::new("greeter");
+    /// let health = service.health();
+    /// let service = service.before_start(|| async move {
+    ///     health.set_serving_of("greeter.v1.Greeter", false);
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Whether callers may ask what is served and what its messages look like, as `grpcurl` does. They
+    /// may unless set.
+    #[cfg(feature = "protobuf")]
+    pub fn reflection(mut self, yes: bool) -> Self {
+        self.reflection = yes;
         self
     }
 

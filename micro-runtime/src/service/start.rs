@@ -4,6 +4,7 @@ use super::decide::Decided;
 use super::hooks::Errors;
 use super::life::{Life, Plan};
 use super::source::Source;
+use super::standard::Standard;
 use super::{Running, Service};
 use crate::client::Client;
 use crate::endpoint::{Routes, Subscribers};
@@ -21,6 +22,7 @@ pub(super) type Started<S> = std::result::Result<Running, S>;
 ///
 /// Where the start fails or is told to stop, what was done is undone before this returns.
 pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) -> Result<Started<S>> {
+    let health = service.health();
     let (client, mut life, plan) = prepare(service)?;
     let up = tokio::select! {
         biased;
@@ -29,7 +31,7 @@ pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) ->
     };
     let mut errors = Errors::default();
     match up {
-        Ok(Ok(address)) => Ok(Ok(Running::new(client, address, life))),
+        Ok(Ok(address)) => Ok(Ok(Running::new(client, health, address, life))),
         Ok(Err(error)) => {
             life.down(&mut errors).await;
             Err(errors.behind(error))
@@ -55,7 +57,8 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     };
     let mut binder = service.binder;
     let subscribers = Subscribers::take(&mut binder);
-    let routes = Routes::new(binder)?;
+    let mut routes = Routes::new(binder)?;
+    let standard = Standard::new(service.health, service.reflection, &mut routes);
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
@@ -71,7 +74,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         compress_from: service.compress_from,
     };
     let chosen = [registry_from.of_value(registry.name()), selector_from.of_value(selector)];
-    let life = Life::new(service.hooks, service.spread_delay, service.drain_timeout);
+    let life = Life::new(service.hooks, standard, service.spread_delay, service.drain_timeout);
     let plan = Plan {
         name: service.name,
         decided,

@@ -33,7 +33,7 @@ impl Routes {
 
     /// Adds services that every server has. One that the user serves as well is the user's.
     pub(crate) fn add_standard(&mut self, binder: Binder) {
-        let Binder { services, endpoints } = binder;
+        let Binder { services, endpoints, .. } = binder;
         let is_users = |name: &str| self.services.iter().any(|service| service.name == name);
         let endpoints = endpoints.into_iter().filter(|endpoint| !is_users(endpoint.method.service));
         self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, endpoint)));

@@ -38,6 +38,7 @@
 //! |---|---|---|
 //! | `mdns` | yes | discovery on the local network with nothing installed |
 //! | `protobuf` | yes | messages generated from `.proto` files, and the protobuf codec |
+//! | `tls` | no | TLS for services and clients, with rustls |
 
 pub mod manual;
 

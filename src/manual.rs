@@ -14,6 +14,9 @@ pub mod streams {}
 #[doc = include_str!("../docs/manual/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("../docs/manual/middleware.md")]
+pub mod middleware {}
+
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
 

@@ -22,3 +22,6 @@ pub mod discovery {}
 
 #[doc = include_str!("../docs/manual/protobuf.md")]
 pub mod protobuf {}
+
+#[doc = include_str!("../docs/manual/go-micro.md")]
+pub mod go_micro {}

@@ -19,3 +19,6 @@ pub mod discovery {}
 
 #[doc = include_str!("../docs/manual/protobuf.md")]
 pub mod protobuf {}
+
+#[doc = include_str!("../docs/manual/reflection.md")]
+pub mod reflection {}

@@ -49,3 +49,44 @@ impl Form {
         connect::server::failed(&headers.into_iter().collect(), error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec::Codecs;
+    use crate::endpoint::{Binder, MethodDescriptor, Routes, returning};
+
+    static METHOD: MethodDescriptor = MethodDescriptor::new::<(), ()>("a.v1.A", "B", "/a.v1.A/B", "");
+
+    fn site() -> Site {
+        let mut binder = Binder::default();
+        binder.endpoint(&METHOD, returning(async |_, ()| Ok::<_, Error>(())));
+        Site {
+            routes: Routes::new(binder).unwrap(),
+            codecs: Codecs::default(),
+            interceptors: std::sync::Arc::default(),
+            max_message_size: 0,
+            body_timeout: Duration::ZERO,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_call_is_one_of_a_service_that_is_here(
+            post in any::<bool>(),
+            path in "/(a\\.v1\\.A)?/?[a-zA-Z.]{0,4}/?[A-C]{0,2}",
+            content_type in "(application/)?(json|proto|connect\\+|grpc|grpc-web\\+)?[ -~]{0,6}",
+        ) {
+            let method = if post { Method::POST } else { Method::GET };
+            let request = Request::builder().method(method).uri(&path).header(CONTENT_TYPE, &content_type);
+            if claims(&site(), &request.body(()).unwrap()) {
+                prop_assert!(path.starts_with("/a.v1.A/"));
+                prop_assert!(path == METHOD.path || post && content_type.starts_with("application/"));
+            }
+        }
+    }
+}

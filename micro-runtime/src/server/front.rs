@@ -77,15 +77,14 @@ impl Front {
         request: Request<RequestBody>,
         peer: Arc<str>,
     ) -> impl Future<Output = Response<ResponseBody>> + Send {
+        // In front of the layers: a browser asks without credentials, and is to read every answer, those
+        // of the layers too.
+        let asked = self.cors.as_ref().map(|cors| cors.asked(&request));
         async move {
-            // In front of the layers: a browser asks without credentials, and is to read every answer,
-            // those of the layers too.
-            let asked = match &self.cors {
+            let allowed = match asked {
                 None => None,
-                Some(cors) => match cors.asked(&request) {
-                    Asked::Preflight(answer) => return answer.map(ResponseBody::from),
-                    Asked::Call(call) => Some(call),
-                },
+                Some(Asked::Preflight(answer)) => return answer.map(ResponseBody::from),
+                Some(Asked::Call(allowed)) => Some(allowed),
             };
             let mut response = if self.layered.is_none() && self.inside.claims(&request) {
                 protocol::serve(&self.inside.site, request, peer).await.map(ResponseBody)
@@ -93,8 +92,8 @@ impl Front {
                 let Ok(response) = self.hand_on(request, peer).await;
                 response
             };
-            if let Some(asked) = asked {
-                asked.allow(response.headers_mut());
+            if let Some(allowed) = allowed {
+                allowed.allow(response.headers_mut());
             }
             response
         }

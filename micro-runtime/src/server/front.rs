@@ -72,31 +72,30 @@ impl Front {
     ///
     /// The future of a call lies in this one as it is. All other ways are boxes in it, so that it is no
     /// larger for what most services do not have.
-    pub(super) fn answer(
+    pub(super) async fn answer(
         &self,
         request: Request<RequestBody>,
         peer: Arc<str>,
-    ) -> impl Future<Output = Response<ResponseBody>> + Send {
-        // In front of the layers: a browser asks without credentials, and is to read every answer, those
-        // of the layers too.
-        let asked = self.cors.as_ref().map(|cors| cors.asked(&request));
-        async move {
-            let allowed = match asked {
-                None => None,
-                Some(Asked::Preflight(answer)) => return answer.map(ResponseBody::from),
-                Some(Asked::Call(allowed)) => Some(allowed),
-            };
-            let mut response = if self.layered.is_none() && self.inside.claims(&request) {
-                protocol::serve(&self.inside.site, request, peer).await.map(ResponseBody)
-            } else {
-                let Ok(response) = self.hand_on(request, peer).await;
-                response
-            };
-            if let Some(allowed) = allowed {
-                allowed.allow(response.headers_mut());
-            }
+    ) -> Response<ResponseBody> {
+        // In front of the layers: a browser asks without credentials, and is to read every answer,
+        // those of the layers too.
+        let asked = match &self.cors {
+            None => None,
+            Some(cors) => match cors.asked(&request) {
+                Asked::Preflight(answer) => return answer.map(ResponseBody::from),
+                Asked::Call(call) => Some(call),
+            },
+        };
+        let mut response = if self.layered.is_none() && self.inside.claims(&request) {
+            protocol::serve(&self.inside.site, request, peer).await.map(ResponseBody)
+        } else {
+            let Ok(response) = self.hand_on(request, peer).await;
             response
+        };
+        if let Some(asked) = asked {
+            asked.allow(response.headers_mut());
         }
+        response
     }
 
     /// Gives a request to the layers or, where there are none, to the mounted service.

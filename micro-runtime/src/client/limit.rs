@@ -1,7 +1,10 @@
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use humantime::FormattedDuration;
-use tokio::time::{Instant, timeout_at};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::context::Context;
 use crate::endpoint::MethodDescriptor;
@@ -49,10 +52,38 @@ impl Limit {
 }
 
 /// Does the work, unless the deadline passes.
-pub(super) async fn hold<T>(limit: &Option<Limit>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match limit {
-        None => work.await,
-        Some(limit) if limit.timeout.is_zero() => Err(limit.exceeded()),
-        Some(limit) => timeout_at(limit.deadline, work).await.unwrap_or_else(|_| Err(limit.exceeded())),
+pub(super) fn hold<T, F: Future<Output = Result<T>>>(limit: &Option<Limit>, work: F) -> Held<'_, F> {
+    Held { limit: limit.as_ref(), work, sleep: None }
+}
+
+pin_project! {
+    /// Work that is held to a deadline. Written by hand, because an async function would hold the work
+    /// several times over, and it is all of a call.
+    pub(super) struct Held<'a, F> {
+        limit: Option<&'a Limit>,
+        #[pin]
+        work: F,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Result<T>> {
+        let mut this = self.project();
+        if let Some(limit) = this.limit.filter(|limit| limit.timeout.is_zero()) {
+            return Poll::Ready(Err(limit.exceeded()));
+        }
+        if let Poll::Ready(done) = this.work.poll(task) {
+            return Poll::Ready(done);
+        }
+        let Some(limit) = this.limit else { return Poll::Pending };
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep_until(limit.deadline)));
+        }
+        let sleep = this.sleep.as_pin_mut().map(|sleep| sleep.poll(task));
+        if let Some(Poll::Ready(())) = sleep { Poll::Ready(Err(limit.exceeded())) } else { Poll::Pending }
     }
 }

@@ -30,6 +30,12 @@ pub(super) fn unsupported(site: &Site, method: &MethodDescriptor, given: &str) -
         format!("send one of: {known} (with curl: -H 'content-type: application/json')")
     };
     let mut response = unsupported_media_type(&format!("{what}; {hint}"));
+    // What is no call of any protocol may be somebody else's, who does not read our errors.
+    if !given.is_empty() && !has_prefix(given, "application/") {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        *response.body_mut() = WireBody::full(format!("{what}; {hint}\n"));
+    }
     if let Ok(known) = HeaderValue::from_str(&known) {
         response.headers_mut().insert(ACCEPT_POST, known);
     }
@@ -54,6 +60,10 @@ pub(super) fn unsupported_in_query(
 
 fn readable<'a>(site: &'a Site, method: &'a MethodDescriptor) -> impl Iterator<Item = &'a Codec> {
     site.codecs.iter().filter(|codec| method.request.reads(codec))
+}
+
+fn has_prefix(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// The status says it all; a client that maps it to a code of its own finds the same one here.

@@ -8,7 +8,10 @@ use rcgen::{
 };
 
 /// One that issues certificates.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority {
+    name: String,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
 
 /// A certificate and its key, in PEM.
 pub(crate) struct Identity {
@@ -26,11 +29,16 @@ impl Authority {
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { name: name.to_owned(), issuer }
     }
 
     pub(crate) fn pem(&self) -> String {
-        self.0.pem()
+        self.issuer.pem()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// A certificate for servers and clients on this machine.
@@ -45,7 +53,7 @@ impl Authority {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
         let key = KeyPair::generate().unwrap();
-        Identity { chain: params.signed_by(&key, &self.0).unwrap().pem(), key: key.serialize_pem() }
+        Identity { chain: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
     }
 
     /// TLS for a server that this authority vouches for.

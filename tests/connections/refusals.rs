@@ -125,6 +125,8 @@ async fn a_server_may_take_only_clients_with_a_certificate() {
         assert!(missing.contains("the server asks for a certificate and this client has none"), "{missing}");
         let unknown = said(&lab(with(&other.issue()))).await;
         assert!(unknown.contains("the server does not trust the issuer"), "{unknown}");
+        let twin = said(&lab(with(&Authority::named(authority.name()).issue()))).await;
+        assert!(twin.contains("may be another one of the same name"), "{twin}");
         let expired = authority.issue_with(&["web"], |params| params.not_after = date_time_ymd(2001, 2, 3));
         let expired = said(&lab(with(&expired))).await;
         assert!(expired.contains("this client's certificate has expired"), "{expired}");

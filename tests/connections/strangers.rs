@@ -35,7 +35,7 @@ async fn who_speaks_http_without_tls_is_answered_in_its_own_words() {
 #[tokio::test]
 async fn who_says_nothing_or_too_little_is_let_go_and_holds_nobody_up() {
     let authority = Authority::new();
-    let limits = Limits::new().header_timeout(Duration::from_millis(200));
+    let limits = Limits::new().header_timeout(Duration::from_secs(2));
     let site = Site::of(|service| service.tls(authority.server()).limits(limits)).await;
     // A record that announces more than it brings.
     let openings: [&[u8]; 3] = [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"];

@@ -40,6 +40,11 @@ impl Watched {
         Self(Arc::new(Inner { transport: Arc::new(transport), seen, openings }))
     }
 
+    /// Waits until so many connections were made.
+    pub(crate) async fn attempts(&self, count: usize) {
+        self.wait(|seen| seen.opened >= count).await;
+    }
+
     /// How many connections were made.
     pub(crate) fn opened(&self) -> usize {
         self.0.seen.borrow().opened

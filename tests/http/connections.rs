@@ -77,10 +77,10 @@ async fn a_client_that_resets_as_fast_as_it_calls_is_cut_off_and_others_are_serv
 
 #[tokio::test]
 async fn a_client_that_takes_calls_back_within_the_limit_is_served_on() {
-    let site = Site::with(Limits::new().max_pending_resets(10)).await;
+    let site = Site::with(Limits::new().max_pending_resets(200)).await;
     let mut stream = TcpStream::connect(site.address()).await.unwrap();
     let mut attack = PREFACE.to_vec();
-    for number in 0..10_u32 {
+    for number in 0..150_u32 {
         let id = 2 * number + 1;
         attack.extend([frame(1, 4, id, &call()), frame(3, 0, id, &8_u32.to_be_bytes())].concat());
     }

@@ -32,6 +32,7 @@ impl Routes {
     }
 
     /// Adds services that every server has. One that the user serves as well is the user's.
+    #[cfg(feature = "protobuf")]
     pub(crate) fn add_standard(&mut self, binder: Binder) {
         let Binder { services, endpoints, .. } = binder;
         let is_users = |name: &str| self.services.iter().any(|service| service.name == name);

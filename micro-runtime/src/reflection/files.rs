@@ -31,8 +31,8 @@ struct Set {
 
 impl Files {
     /// Adds the files of an encoded set. Of two with the same name, the first one counts.
-    pub(super) fn add_set(&mut self, set: &'static [u8]) -> Result<(), prost::DecodeError> {
-        for encoded in Set::decode(Bytes::from_static(set))?.file {
+    pub(super) fn add_set(&mut self, set: impl Into<Bytes>) -> Result<(), prost::DecodeError> {
+        for encoded in Set::decode(set.into())?.file {
             let file = FileDescriptorProto::decode(encoded.clone())?;
             self.insert(&file, encoded);
         }
@@ -168,5 +168,76 @@ impl Declared<'_> {
         let name = if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") };
         self.files.symbols.entry(name.clone()).or_insert(self.file);
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost_types::EnumValueDescriptorProto;
+
+    use super::*;
+    use crate::protobuf::descriptor::{field, file, message};
+
+    fn set() -> Vec<u8> {
+        let string =
+            crate::protobuf::descriptor::Of::Scalar(prost_types::field_descriptor_proto::Type::String);
+        let mut a = file("a.proto", "a");
+        a.message_type.push(message("A", vec![field("x", 1, string.clone())]));
+        a.enum_type.push(EnumDescriptorProto {
+            name: Some("E".into()),
+            value: vec![EnumValueDescriptorProto { name: Some("ONE".into()), ..Default::default() }],
+            ..Default::default()
+        });
+        let mut b = file("b.proto", "b");
+        b.dependency.push("a.proto".into());
+        let mut extension = field("loud", 50, string);
+        extension.extendee = Some(".a.A".into());
+        b.extension.push(extension);
+        let file = [a, b].map(|file| Bytes::from(file.encode_to_vec())).into();
+        Set { file }.encode_to_vec()
+    }
+
+    #[test]
+    fn a_file_is_found_by_everything_that_it_declares() {
+        let mut files = Files::default();
+        files.add_set(set()).unwrap();
+        for name in ["a.A", "a.A.x", "a.E", "a.ONE"] {
+            assert_eq!(files.of_symbol(name), files.by_name("a.proto"), "{name}");
+        }
+        assert_eq!(files.of_symbol("a.E.ONE"), None, "values stand beside their enum");
+        assert_eq!(files.of_symbol("b.loud"), files.by_name("b.proto"));
+        assert_eq!(files.of_extension("a.A", 50), files.by_name("b.proto"));
+        assert_eq!(files.of_extension("a.A", 51), None);
+        assert_eq!(files.extensions_of("a.A"), Some(vec![50]));
+        assert_eq!(files.extensions_of("a.B"), None);
+    }
+
+    #[test]
+    fn the_first_file_of_a_name_counts() {
+        let mut files = Files::default();
+        files.add(&file("a.proto", "first"));
+        files.add_set(set()).unwrap();
+        assert_eq!(files.of_symbol("a.A"), None);
+        assert!(files.of_symbol("b.loud").is_some());
+        let mut sent = HashSet::new();
+        let b = files.by_name("b.proto").unwrap();
+        assert_eq!(files.with_imports(b, &mut sent).len(), 2);
+        assert_eq!(files.with_imports(b, &mut sent).len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_that_is_damaged_is_an_error_and_no_panic(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut set = set();
+            for (index, byte) in flips {
+                *index.get_mut(&mut set) = byte;
+            }
+            set.truncate(end.index(set.len() + 1));
+            let _ = Files::default().add_set(set);
+        }
     }
 }

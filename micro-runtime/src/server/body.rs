@@ -9,6 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::panics::panicked;
@@ -43,7 +44,7 @@ impl RequestBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        cast(body, |body| Self(Kind::Other(Box::pin(Foreign { body: Box::pin(body), what: "request" }))))
+        cast(body, |body| Self(Kind::Other(Box::pin(body.map_err(|error| ours(error.into(), "request"))))))
     }
 }
 
@@ -116,8 +117,8 @@ impl ResponseBody {
         B::Error: Into<BoxError>,
     {
         cast(body, |body| {
-            let body = Foreign { body: Box::pin(body), what: "answer" };
-            Self(WireBody::Stream(Box::pin(Caught(Some(Box::pin(body))))))
+            let body = Box::pin(body.map_err(|error| ours(error.into(), "answer")));
+            Self(WireBody::Stream(Box::pin(Caught(Some(body)))))
         })
     }
 }
@@ -168,38 +169,6 @@ fn cast<A: 'static, B: Default + 'static>(value: A, convert: impl FnOnce(A) -> B
     same.or_else(|| value.map(convert)).unwrap_or_default()
 }
 
-/// A body with errors of its own.
-struct Foreign<B> {
-    body: Pin<Box<B>>,
-    what: &'static str,
-}
-
-impl<B> Body for Foreign<B>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        task: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>>>> {
-        let what = self.what;
-        let polled = self.body.as_mut().poll_frame(task);
-        polled.map(|frame| frame.map(|frame| frame.map_err(|error| ours(error.into(), what))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// Our own errors pass layers as they are.
 #[cold]
 fn ours(error: BoxError, what: &str) -> Error {
@@ -241,9 +210,11 @@ impl<B: Body<Data = Bytes, Error = Error>> Body for Caught<B> {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::{BodyExt as _, Empty, Full};
+    use futures_util::stream;
+    use http_body_util::{Full, Limited, StreamBody};
 
     use super::*;
+    use crate::error::Code;
 
     #[tokio::test]
     async fn a_body_that_passes_through_is_not_wrapped_again() {
@@ -261,20 +232,14 @@ mod tests {
 
     #[tokio::test]
     async fn errors_keep_what_they_say() {
-        let of = |error: BoxError| {
-            let body = Full::new(Bytes::from("a")).map_err(|never| match never {});
-            let body = body.map_frame(|frame| frame);
-            let body = http_body_util::Limited::new(body, 0).map_err(move |limit| {
-                let _ = &error;
-                limit
-            });
-            RequestBody::new(body).collect()
-        };
-        let error = of("unused".into()).await.unwrap_err();
+        let foreign = Limited::new(Full::new(Bytes::from("a")), 0);
+        let error = RequestBody::new(foreign).collect().await.unwrap_err();
         assert_eq!(error.message(), "the body of the request broke off: length limit exceeded");
 
-        let ours = Empty::<Bytes>::new().map_err(|never| match never {});
-        let ours: RequestBody = RequestBody::new(ours.map_err(|error: Error| error));
-        assert!(ours.collect().await.unwrap().to_bytes().is_empty());
+        // One of ours has passed a layer that boxed it.
+        let chunks = stream::iter([Err::<Frame<Bytes>, _>(Error::aborted("enough"))]);
+        let ours = Limited::new(StreamBody::new(chunks), 9);
+        let error = RequestBody::new(ours).collect().await.unwrap_err();
+        assert_eq!((error.code(), error.message()), (Code::Aborted, "enough"));
     }
 }

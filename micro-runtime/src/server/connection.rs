@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
+use super::body::RequestBody;
 use super::head_timeout::HeadTimeout;
 use super::opening::{self, Http};
 use super::sniff::Sniffed;
@@ -91,23 +92,26 @@ async fn first_words(
     }
 }
 
-async fn answer(
+fn answer(
     request: Request<Incoming>,
     peer: Arc<str>,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-) -> Result<Response<Counted>, Infallible> {
+) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
-    let mut response = shared.front.answer(request, peer).await;
-    if version < Version::HTTP_2 {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            activity.upgrade(&shared.activity);
-        } else if activity.is_leaving() || shared.drain.is_cancelled() {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let request = request.map(RequestBody::from);
+    async move {
+        let mut response = shared.front.answer(request, peer).await;
+        if version < Version::HTTP_2 {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.upgrade(&shared.activity);
+            } else if activity.is_leaving() || shared.drain.is_cancelled() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
         }
+        Ok(response.map(|body| Counted { body, _calls: calls }))
     }
-    Ok(response.map(|body| Counted { body, _calls: calls }))
 }
 
 /// Runs a connection until it ends, is idle for too long or too old, or the server stops.

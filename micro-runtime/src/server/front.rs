@@ -6,7 +6,6 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -70,8 +69,14 @@ impl Front {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>, peer: Arc<str>) -> Response<ResponseBody> {
-        let mut request = request.map(RequestBody::from);
+    ///
+    /// The future of a call lies in this one as it is. All other ways are boxes in it, so that it is no
+    /// larger for what most services do not have.
+    pub(super) async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        peer: Arc<str>,
+    ) -> Response<ResponseBody> {
         // In front of the layers: a browser asks without credentials, and is to read every answer,
         // those of the layers too.
         let asked = match &self.cors {
@@ -81,18 +86,25 @@ impl Front {
                 Asked::Call(call) => Some(call),
             },
         };
-        let mut response = match &self.layered {
-            None => self.inside.answer(request, peer).await,
-            Some(layered) => {
-                request.extensions_mut().insert(Peer(peer));
-                let Ok(response) = layered.answer(request).await;
-                response
-            }
+        let mut response = if self.layered.is_none() && self.inside.claims(&request) {
+            protocol::serve(&self.inside.site, request, peer).await.map(ResponseBody)
+        } else {
+            let Ok(response) = self.hand_on(request, peer).await;
+            response
         };
         if let Some(asked) = asked {
             asked.allow(response.headers_mut());
         }
         response
+    }
+
+    /// Gives a request to the layers or, where there are none, to the mounted service.
+    fn hand_on(&self, mut request: Request<RequestBody>, peer: Arc<str>) -> Answering {
+        request.extensions_mut().insert(Peer(peer));
+        match &self.layered {
+            Some(layered) => layered.answer(request),
+            None => self.inside.answer(request),
+        }
     }
 }
 
@@ -103,14 +115,21 @@ struct Inside {
 }
 
 impl Inside {
-    async fn answer(&self, mut request: Request<RequestBody>, peer: Arc<str>) -> Response<ResponseBody> {
+    /// Whether a request goes to a protocol, which is all of them where nothing is mounted.
+    fn claims(&self, request: &Request<RequestBody>) -> bool {
+        self.mounted.is_none() || protocol::claims(&self.site, request)
+    }
+
+    /// Answers a request whose extensions say where it comes from.
+    fn answer(self: &Arc<Self>, request: Request<RequestBody>) -> Answering {
         match &self.mounted {
-            Some(mounted) if !protocol::claims(&self.site, &request) => {
-                request.extensions_mut().insert(Peer(peer));
-                let Ok(response) = mounted.answer(request).await;
-                response
+            Some(mounted) if !self.claims(&request) => mounted.answer(request),
+            _ => {
+                let peer = request.extensions().get::<Peer>().map(|peer| peer.0.clone());
+                let (inside, peer) = (self.clone(), peer.unwrap_or_else(|| Arc::from("unknown")));
+                async move { Ok(protocol::serve(&inside.site, request, peer).await.map(ResponseBody)) }
+                    .boxed()
             }
-            _ => protocol::serve(&self.site, request, peer).await.map(ResponseBody),
         }
     }
 }
@@ -120,14 +139,6 @@ struct Innermost(Arc<Inside>);
 
 impl Answers for Innermost {
     fn answer(&self, request: Request<RequestBody>) -> Answering {
-        let inside = self.0.clone();
-        async move {
-            let peer = request
-                .extensions()
-                .get::<Peer>()
-                .map_or_else(|| Arc::from("unknown"), |peer| peer.0.clone());
-            Ok(inside.answer(request, peer).await)
-        }
-        .boxed()
+        self.0.answer(request)
     }
 }

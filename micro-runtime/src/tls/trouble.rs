@@ -82,6 +82,9 @@ fn refused(alert: AlertDescription) -> Option<String> {
         Alert::BadCertificate | Alert::UnsupportedCertificate | Alert::CertificateUnknown => {
             "the server does not take this client's certificate"
         }
+        Alert::DecryptError => {
+            "the server cannot verify this client's certificate: its issuer there may be another one of the same name"
+        }
         Alert::AccessDenied => "the server takes the certificate of this client, and denies it access",
         // TLS 1.2 has no word of its own for a missing certificate.
         Alert::HandshakeFailure => {

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::Connection;
 use super::host::Host;
-use super::http1::Lease;
+use super::http1::{Lease, Line};
 use super::http2::{self, Attempt, Link, Shared};
 use super::idle::IDLE_AGE;
 use super::open::{self, Offer, Opened, Opener};
@@ -69,11 +69,16 @@ impl Home {
     /// There is no limit to how many there may be. Each of them is a call that the caller makes; and
     /// calls that had to wait until others end could wait for each other.
     pub(super) async fn alone(self: &Arc<Self>, address: &str, offer: Offer) -> Result<Connection> {
-        let idle = self.state().hosts.get_mut(address).and_then(|host| host.idle.take());
-        match idle {
-            Some(line) => Ok(Connection::Http1(Lease::used(self.clone(), line))),
-            None => self.fresh(address, offer).await,
+        while let Some(mut line) = self.idle(address) {
+            if line.ready().await {
+                return Ok(Connection::Http1(Lease::used(self.clone(), line)));
+            }
         }
+        self.fresh(address, offer).await
+    }
+
+    fn idle(&self, address: &str) -> Option<Line> {
+        self.state().hosts.get_mut(address)?.idle.take()
     }
 
     /// A new connection for one call.

@@ -48,6 +48,12 @@ impl Line {
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
+
+    /// Waits until the call before is over on this side of the connection as well, and says whether
+    /// there can be another one.
+    pub(super) async fn ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
 }
 
 impl Drop for Line {
@@ -64,15 +70,17 @@ pub(in crate::client) struct Lease {
     home: Arc<Home>,
     /// Whether it waited for this call, and may have been closed meanwhile.
     used: bool,
+    /// Whether the request was there as a whole when it was sent.
+    whole: bool,
 }
 
 impl Lease {
     pub(super) fn new(home: Arc<Home>, line: Line) -> Self {
-        Self { line, home, used: false }
+        Self { line, home, used: false, whole: false }
     }
 
     pub(super) fn used(home: Arc<Home>, line: Line) -> Self {
-        Self { line, home, used: true }
+        Self { line, home, used: true, whole: false }
     }
 
     pub(super) fn peer(&self) -> &Peer {
@@ -85,6 +93,7 @@ impl Lease {
     ) -> impl Future<Output = Result<Response<AnswerBody>>> + Send + 'static {
         suit(&mut request, self.peer());
         self.line.busy = true;
+        self.whole = request.body().size_hint().exact().is_some();
         let mut sent = self.line.sender.try_send_request(request);
         async move {
             loop {
@@ -102,6 +111,7 @@ impl Lease {
                             Connection::Http2(_) => return Err(explain(error, true, &self.line.peer)),
                         };
                         self.line.busy = true;
+                        self.whole = request.body().size_hint().exact().is_some();
                         sent = self.line.sender.try_send_request(request);
                     }
                     unsent => return Err(explain(error, unsent.is_some(), &self.line.peer)),
@@ -112,16 +122,18 @@ impl Lease {
 
     /// The answer was read to its end: another call may have the connection.
     pub(super) fn done(self) {
-        let Self { mut line, home, .. } = self;
-        if line.sender.is_ready() {
+        let Self { mut line, home, whole, .. } = self;
+        // One whose request was written at once is about to be ready or closed; the next call can
+        // wait for that, and need not make a connection of its own.
+        if whole || line.sender.is_ready() {
             return keep(&home, line);
         }
-        // It is about to be ready, or it will be closed, or it still sends the rest of a request
-        // that was answered early. Outside of a runtime nobody could wait for that.
+        // It may still send the rest of a request that was answered early. Outside of a runtime
+        // nobody could wait for that.
         let Ok(runtime) = Handle::try_current() else { return };
         let home = Arc::downgrade(&home);
         runtime.spawn(async move {
-            if line.sender.ready().await.is_ok()
+            if line.ready().await
                 && let Some(home) = home.upgrade()
             {
                 keep(&home, line);
@@ -156,4 +168,24 @@ fn explain(error: hyper::Error, unsent: bool, peer: &Peer) -> Error {
         return refused.with_source(error);
     }
     if unsent { broken_off(error).never_processed() } else { broken_off(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_its_host_and_says_that_it_has_no_body() {
+        let peer = Peer::plain("greeter.example:80").unwrap();
+        let request = |body: &'static str| {
+            let request = Request::post("http://greeter.example:80/Greeter/Hello?x=1");
+            let mut request = request.body(WireBody::full(body)).unwrap();
+            suit(&mut request, &peer);
+            request
+        };
+        assert_eq!(request("x").uri(), "/Greeter/Hello?x=1");
+        assert_eq!(request("x").headers()[HOST], "greeter.example:80");
+        assert!(!request("x").headers().contains_key(CONTENT_LENGTH), "hyper counts it");
+        assert_eq!(request("").headers()[CONTENT_LENGTH], "0");
+    }
 }

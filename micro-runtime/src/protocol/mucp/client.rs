@@ -60,8 +60,8 @@ fn request(outgoing: Outgoing, target: Target<'_>) -> Result<Request<WireBody>> 
     let Outgoing { method, codec, .. } = &outgoing;
     let media_type = frame::media_type(codec)
         .ok_or_else(|| Error::invalid_argument(format!("`{}` is not a content subtype", codec.name())))?;
-    let service = header("the name of the service", &*outgoing.service)?;
-    let endpoint = header("the name of the method", &*endpoint(method))?;
+    let service = header("the name of the service", &outgoing.service)?;
+    let endpoint = header("the name of the method", &endpoint(method))?;
     let mut headers = HeaderMap::new();
     frame::extend(&mut headers, &outgoing.metadata);
     headers.insert(SERVICE, service);
@@ -178,6 +178,7 @@ fn shown(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::uri::{Authority, Scheme};
     use std::time::Duration;
 
     use http::HeaderMap;
@@ -217,6 +218,10 @@ mod tests {
         }
     }
 
+    fn target(authority: &Authority) -> Target<'_> {
+        Target { scheme: &Scheme::HTTP, authority, version: Version::HTTP_11 }
+    }
+
     /// Makes a call that is answered like this, and returns what was sent as well.
     async fn answered(
         status: u16,
@@ -229,7 +234,8 @@ mod tests {
             response.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
         }
         let mut sent = None;
-        let answer = call(outgoing(&HELLO), Target { authority: "10.0.0.5:80", secure: false }, |request| {
+        let authority = Authority::from_static("10.0.0.5:80");
+        let answer = call(outgoing(&HELLO), target(&authority), |request| {
             sent = Some(request.into_parts().0);
             async { Ok::<Response<Full<Bytes>>, Error>(response) }
         });
@@ -317,8 +323,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_streams_names_the_way_out_and_sends_nothing() {
-        let target = Target { authority: "10.0.0.5:80", secure: false };
-        let call = call(outgoing(&COUNT), target, |_| {
+        let authority = Authority::from_static("10.0.0.5:80");
+        let call = call(outgoing(&COUNT), target(&authority), |_| {
             std::future::pending::<Result<Response<http_body_util::Empty<Bytes>>>>()
         });
         let error = call.await.err().unwrap();

@@ -144,3 +144,11 @@ async fn tls_works_in_memory_as_well() {
         all_shapes(&client(site.address(), options)).await;
     }
 }
+
+/// Who makes a few calls in a function has all of them on the stack, and in a debug build many times.
+#[test]
+fn a_call_takes_little_room() {
+    let (ctx, lab) = (Context::new(), client("127.0.0.1:1", |client| client));
+    assert!(size_of_val(&lab.echo(&ctx, String::new()).response()) < 12 * 1024);
+    assert!(size_of_val(&lab.double(&ctx, Streaming::from_iter([])).response()) < 12 * 1024);
+}

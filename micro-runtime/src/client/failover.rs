@@ -1,6 +1,7 @@
 //! Picks a node and sends; moves to another node where it is sure that the request was not
 //! processed.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -62,7 +63,7 @@ pub(super) async fn send(
         let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
         let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
         let call = protocol::call(protocol, current, target, |request| connection.send(request));
-        match hold(limit, call).await {
+        match hold(limit, pin!(call)).await {
             Ok(answer) => {
                 if !unheard {
                     pick.report(Outcome::Ok, start.elapsed());

@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::time::Duration;
 
 use humantime::FormattedDuration;
@@ -55,8 +56,12 @@ impl Limit {
     }
 }
 
-/// Does the work, unless the deadline passes.
-pub(super) async fn hold<T>(limit: &Option<Limit>, work: impl Future<Output = Result<T>>) -> Result<T> {
+/// Does the work, unless the deadline passes. The work stays where the caller has pinned it: what a
+/// future is given, and what it makes of that, would be in it twice, and a call is large.
+pub(super) async fn hold<T>(
+    limit: &Option<Limit>,
+    work: Pin<&mut impl Future<Output = Result<T>>>,
+) -> Result<T> {
     match limit {
         None => work.await,
         Some(limit) if limit.timeout.is_zero() => Err(limit.exceeded()),
@@ -70,6 +75,7 @@ pub(super) async fn hold<T>(limit: &Option<Limit>, work: impl Future<Output = Re
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
+    use std::pin::pin;
 
     use super::*;
 
@@ -80,7 +86,7 @@ mod tests {
     async fn held(before: Duration, error: Error) -> Error {
         let timeout = Duration::from_millis(200);
         let limit = Limit { deadline: Instant::now() + before, timeout, method: &ASK };
-        hold::<()>(&Some(limit), async { Err(error) }).await.unwrap_err()
+        hold::<()>(&Some(limit), pin!(async { Err(error) })).await.unwrap_err()
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use micro::client::{ClientBuilder, HttpVersion};
+use micro::client::{ClientBuilder, HttpVersion, Protocol};
 use micro::tls::rustls::pki_types::pem::PemObject as _;
 use micro::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use micro::tls::{ServerTls, rustls};
@@ -54,6 +54,25 @@ async fn without_tls_it_is_http2_unless_told_otherwise() {
     let head = String::from_utf8_lossy(&http1);
     assert!(head.starts_with("POST /Lab/Echo HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("\r\nhost: {}\r\n", site.address())), "{head}");
+}
+
+#[tokio::test]
+async fn every_protocol_is_spoken_in_every_version_of_http_that_it_can_be() {
+    let site = Site::start().await;
+    let (http1, http2) = (&b"POST /Lab/Echo HTTP/1.1\r\n"[..], &b"PRI * HTTP/2.0\r\n"[..]);
+    for (protocol, version, opening) in [
+        (Protocol::Connect, HttpVersion::Http1, http1),
+        (Protocol::Connect, HttpVersion::Http2, http2),
+        // gRPC itself needs the trailers of HTTP/2, whatever else is called with HTTP/1.1.
+        (Protocol::Grpc, HttpVersion::Http1, http2),
+        (Protocol::Grpc, HttpVersion::Http2, http2),
+        (Protocol::GrpcWeb, HttpVersion::Http1, http1),
+        (Protocol::GrpcWeb, HttpVersion::Http2, http2),
+    ] {
+        let options = |client: ClientBuilder| client.protocol(protocol).http_version(version);
+        let sent = on_one_connection(&site, options).await;
+        assert!(sent.starts_with(opening), "{protocol} {version:?}: {}", String::from_utf8_lossy(&sent));
+    }
 }
 
 #[tokio::test]
@@ -124,4 +143,12 @@ async fn tls_works_in_memory_as_well() {
         };
         all_shapes(&client(site.address(), options)).await;
     }
+}
+
+/// Who makes a few calls in a function has all of them on the stack, and in a debug build many times.
+#[test]
+fn a_call_takes_little_room() {
+    let (ctx, lab) = (Context::new(), client("127.0.0.1:1", |client| client));
+    assert!(size_of_val(&lab.echo(&ctx, String::new()).response()) < 12 * 1024);
+    assert!(size_of_val(&lab.double(&ctx, Streaming::from_iter([])).response()) < 12 * 1024);
 }

@@ -73,7 +73,7 @@ async fn what_looks_like_a_call_is_one_only_where_its_service_is_here() {
         request(&mut wire, Method::GET, "/Lab/Echo").await.error(405, "unknown");
         assert_eq!(wire.post("/Lab/Echo", "text/plain", "x").await.status, 415);
         // A method that other versions of the service may have.
-        let types = [JSON, "application/JSON; charset=utf-8", "application/proto", "application/grpc"];
+        let types = [JSON, "application/JSON; charset=utf-8", "application/proto"];
         for content_type in types {
             let message = wire.post("/Lab/Form", content_type, "1").await.error(404, "unimplemented");
             assert!(message.contains("`Lab` has no method `Form`"), "{message}");

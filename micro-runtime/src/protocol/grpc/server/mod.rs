@@ -50,7 +50,7 @@ where
         found.and_then(|endpoint| Ok((endpoint, Call::read(site, endpoint.method, &caller, &head.headers)?)));
     let (endpoint, call) = match call {
         Ok(found) => found,
-        Err(error) => return refuse::failed(&caller, error),
+        Err(error) => return refuse::failed(&caller, &head.headers, error),
     };
     let method = endpoint.method;
     let compress = compressing::of_answer(site, call.compression, &head.headers, ACCEPT_ENCODING);

@@ -43,7 +43,7 @@ where
     let caller = Caller::new(dialect, &head);
     let path = head.uri.path();
     let found = match dialect {
-        Dialect::Grpc => site.routes.find_by_last_part(path),
+        Dialect::Grpc => site.routes.find_by_last_part(path, caller.is_go_micro()),
         Dialect::Web | Dialect::WebText => site.routes.find(path),
     };
     let call =

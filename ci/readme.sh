@@ -70,6 +70,24 @@ echo "\$ $command"
 $command >"$logs/two" 2>&1 || { cat "$logs/two" >&2; exit 1; }
 expect two 'shop: that makes 21.00'
 
+command=$(readme 'cargo run --example middleware')
+echo "\$ $command"
+$command >"$logs/middleware" 2>&1 || { cat "$logs/middleware" >&2; exit 1; }
+expect middleware 'client: served by piggy-1, audited: yes, balance: 42'
+expect middleware 'stranger: unauthenticated'
+
+start axum "$(readme 'cargo run --example axum')" 'Ctrl-C stops the service'
+while read -r line; do
+    echo "\$ $line"
+    { bash -c "$line"; echo; } >>"$logs/pages"
+done < <(sed -n 's/^ *\(curl .*\)/\1/p' "$logs/axum")
+expect pages 'Welcome, Ada! You are visit 1.'
+expect pages '^1$'
+page=$(sed -n 's|^Look at \(http://.*/\), or:|\1|p' "$logs/axum")
+curl -sS "$page" >"$logs/page"
+expect page '<title>Reception</title>'
+interrupt "$pid"
+
 command=$(readme 'cargo run -p example-proto')
 echo "\$ $command"
 $command >"$logs/proto" 2>&1 || { cat "$logs/proto" >&2; exit 1; }

@@ -36,8 +36,11 @@
 //!
 //! | Cargo feature | Default | What it adds |
 //! |---|---|---|
+//! | `gzip` | yes | compression of messages with gzip |
 //! | `mdns` | yes | discovery on the local network with nothing installed |
-//! | `protobuf` | yes | messages generated from `.proto` files, and the protobuf codec |
+//! | `protobuf` | yes | messages generated from `.proto` files, the protobuf codec, health and reflection |
+//! | `tls` | no | TLS for services and clients, with rustls |
+//! | `zstd` | no | compression of messages with Zstandard; its library is written in C |
 
 pub mod manual;
 

@@ -14,8 +14,16 @@ pub mod streams {}
 #[doc = include_str!("../docs/manual/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("../docs/manual/middleware.md")]
+pub mod middleware {}
+
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
 
 #[doc = include_str!("../docs/manual/protobuf.md")]
 pub mod protobuf {}
+
+#[doc = include_str!("../docs/manual/go-micro.md")]
+pub mod go_micro {}
+#[doc = include_str!("../docs/manual/reflection.md")]
+pub mod reflection {}

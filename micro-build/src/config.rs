@@ -11,6 +11,7 @@ pub struct Config {
     pub(crate) out_dir: Option<PathBuf>,
     pub(crate) include_file: String,
     pub(crate) descriptor_set: Option<String>,
+    pub(crate) embed_descriptors: bool,
     pub(crate) crate_path: String,
     pub(crate) services: bool,
     pub(crate) default_methods: bool,
@@ -35,6 +36,7 @@ impl Default for Config {
             out_dir: None,
             include_file: "micro_protos.rs".to_owned(),
             descriptor_set: None,
+            embed_descriptors: true,
             crate_path: "::micro".to_owned(),
             services: true,
             default_methods: false,
@@ -64,10 +66,19 @@ impl Config {
         self
     }
 
-    /// Also writes the descriptors of all files, imports included, to a file of this name: an encoded
-    /// `google.protobuf.FileDescriptorSet`, as reflection needs it.
+    /// Also writes the descriptors of all files, imports and comments included, to a file of this name:
+    /// an encoded `google.protobuf.FileDescriptorSet`, for tools that want one. Reflection does not
+    /// need it.
     pub fn descriptor_set(mut self, name: impl Into<String>) -> Self {
         self.descriptor_set = Some(name.into());
+        self
+    }
+
+    /// Whether the generated code carries the descriptors of its files, without comments, for reflection:
+    /// a server can then be asked what it serves. It does by default; they are in the program where a
+    /// service of the package is served.
+    pub fn embed_descriptors(mut self, yes: bool) -> Self {
+        self.embed_descriptors = yes;
         self
     }
 
@@ -93,6 +104,9 @@ impl Config {
 
     /// Takes the types of a package, or one type, from another crate (generated there by this crate)
     /// instead of generating them: `.extern_path("common.v1", "::common::v1")`.
+    ///
+    /// Where messages hold a `google.protobuf.Any`, the messages under this path in the files that are
+    /// imported must all be there: each can be inside.
     pub fn extern_path(mut self, proto: impl Into<String>, rust: impl Into<String>) -> Self {
         self.extern_paths.push((full(proto.into()), rust.into()));
         self
@@ -181,7 +195,8 @@ impl Config {
         inputs.iter().for_each(|path| watch(path));
 
         let packages = model::build(&compiled, self)?;
-        let mut files = generate::generate(&compiled, &packages, self)?;
+        let externs = model::externs(&compiled, self);
+        let mut files = generate::generate(&compiled, &packages, &externs, self)?;
         if let Some(name) = &self.descriptor_set {
             files.insert(name.clone(), compiled.encoded);
         }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{Attribute, Path};
+use syn::{Attribute, Expr, Path};
 
 use crate::method::Method;
 
@@ -18,6 +18,8 @@ pub(crate) struct Service {
     /// The name on the wire.
     pub(crate) full_name: String,
     pub(crate) doc: String,
+    /// The `.proto` files that it was made from.
+    pub(crate) descriptors: Option<Expr>,
     /// The `#[cfg(…)]`s of the item, which stand on everything beside it.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) client: Ident,
@@ -48,7 +50,8 @@ pub(crate) fn signatures(service: &Service) -> TokenStream {
 
 /// `DESCRIPTOR` of the client.
 pub(crate) fn constant(service: &Service) -> TokenStream {
-    let Service { krate, full_name, doc, methods, .. } = service;
+    let Service { krate, full_name, doc, descriptors, methods, .. } = service;
+    let descriptors = descriptors.as_ref().map(|descriptors| quote!(.with_descriptors(#descriptors)));
     let all = methods.iter().map(|method| {
         let (cfgs, marker) = (&method.cfgs, method.marker());
         quote!(#(#cfgs)* *<#marker as #krate::__private::Signature>::DESCRIPTOR)
@@ -57,7 +60,7 @@ pub(crate) fn constant(service: &Service) -> TokenStream {
         /// What the service says about itself: its name, its methods and their messages.
         pub const DESCRIPTOR: &'static #krate::__private::ServiceDescriptor = {
             const METHODS: &'static [#krate::__private::MethodDescriptor] = &[#(#all),*];
-            &#krate::__private::ServiceDescriptor::new(#full_name, #doc, METHODS)
+            &#krate::__private::ServiceDescriptor::new(#full_name, #doc, METHODS) #descriptors
         };
     }
 }

@@ -75,6 +75,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `package = "greeter.v1"` | what stands before the name on the wire | nothing |
 /// | `name = "Greeter"` | the name on the wire | the trait's |
+/// | `descriptors = DESCRIPTORS` | the `.proto` files it was made from, as the bytes of a file descriptor set; `micro-build` writes it | none: described by its types |
 /// | `crate = "path::to::micro"` | where `micro` is, when it was renamed | `::micro` |
 ///
 /// | On a method, in `#[micro(…)]` | Meaning | Default |
@@ -117,7 +118,7 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[micro(skip)]` takes a `pub async fn` out. A function that is not `pub` is no endpoint, and
 /// neither is a `pub fn` without `self`, such as `new`. A method under
 /// `#[subscribe(topic = "greeted", group = "audit")]` is a subscriber: an
-/// `async fn(&self, ctx: &Context, event: E) -> Result<()>`.
+/// `async fn(&self, ctx: &Context, event: E) -> Result<()>`, which is given the events of that topic.
 ///
 /// # Options
 ///

@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{LitStr, Token};
+use syn::{Expr, LitStr, Token};
 
 use crate::errors::Errors;
 
@@ -93,6 +93,22 @@ impl Opt {
             Some(_) => {}
         }
         literal
+    }
+
+    /// The value of an option that is an expression.
+    pub(crate) fn expression(&self, example: &str, errors: &mut Errors) -> Option<Expr> {
+        let expression = match &self.value {
+            Value::Equals(tokens) => syn::parse2::<Expr>(tokens.clone()).ok(),
+            Value::Nothing | Value::List(_) => None,
+        };
+        if expression.is_none() {
+            let name = &self.name;
+            errors.add(
+                self,
+                format_args!("`{name}` takes an expression\nwrite for example `{name} = {example}`"),
+            );
+        }
+        expression
     }
 
     /// What stands in the parentheses of an option that has some.

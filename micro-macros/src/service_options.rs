@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
-use syn::{LitStr, Path, Token, parse_quote};
+use syn::{Expr, LitStr, Path, Token, parse_quote};
 
 use crate::errors::Errors;
 use crate::names;
@@ -17,6 +17,8 @@ pub(crate) struct ServiceOptions {
     pub(crate) package: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) client: Option<Ident>,
+    /// The `.proto` files that the contract was made from.
+    pub(crate) descriptors: Option<Expr>,
     /// Other contracts that the type serves.
     pub(crate) also: Vec<Path>,
 }
@@ -24,6 +26,7 @@ pub(crate) struct ServiceOptions {
 pub(crate) const CONTRACT: &[(&str, &str)] = &[
     ("package", "package = \"greeter.v1\""),
     ("name", "name = \"Greeter\""),
+    ("descriptors", "descriptors = DESCRIPTORS"),
     ("crate", "crate = \"path::to::micro\""),
 ];
 pub(crate) const CODE_FIRST: &[(&str, &str)] = &[
@@ -43,8 +46,14 @@ impl ServiceOptions {
         tokens: TokenStream,
         errors: &mut Errors,
     ) -> Self {
-        let mut options =
-            Self { krate: default_crate(), package: None, name: None, client: None, also: Vec::new() };
+        let mut options = Self {
+            krate: default_crate(),
+            package: None,
+            name: None,
+            client: None,
+            descriptors: None,
+            also: Vec::new(),
+        };
         for option in Reader::new(place, known).read(tokens, errors) {
             options.take(&option, errors);
         }
@@ -65,6 +74,7 @@ impl ServiceOptions {
             "client" => {
                 self.client = option.text(errors).and_then(|text| type_name(&text, errors));
             }
+            "descriptors" => self.descriptors = option.expression("DESCRIPTORS", errors),
             _ => {
                 let paths = option.list(errors).and_then(|list| {
                     let paths = Punctuated::<Path, Token![,]>::parse_terminated.parse2(list);

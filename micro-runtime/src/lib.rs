@@ -6,9 +6,9 @@
 //! | Floor | Rooms |
 //! |---|---|
 //! | 5 | [`service`] builder, lifecycle, node life |
-//! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections |
+//! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
-//! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers |
+//! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
 //! | 0 | error · metadata · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
@@ -19,22 +19,31 @@ mod context;
 pub mod endpoint;
 mod environment;
 mod error;
+pub mod health;
 pub mod message;
 mod metadata;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod protocol;
+#[cfg(feature = "protobuf")]
+mod reflection;
 pub mod registry;
 pub mod selector;
 pub mod server;
 pub mod service;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 pub mod transport;
 
 pub use client::{Call, Client, Response};
 pub use context::Context;
 pub use environment::Environment;
 pub use error::{Code, Detail, Error, Result};
+pub use health::Health;
 pub use message::{AnyMessage, Message};
 pub use metadata::Metadata;
 pub use service::{Running, Service};
@@ -54,8 +63,9 @@ pub mod __private {
     pub use crate::endpoint::{
         Binder, Body, ContextArgument, Ended, Handler, MethodDescriptor,
         OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
-        ServiceDescriptor, Signature, describe_pushing, describe_returning, pushing, returning,
-        serve_pushing, serve_returning,
+        ServiceDescriptor, Signature, SubscriberDescriptor, Subscribing, describe_pushing,
+        describe_returning, describe_subscriber, pushing, returning, serve_pushing, serve_returning,
+        serve_subscriber,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compression;
+mod connections;
+mod cors;
 mod deadlines;
 mod drain;
 mod early_answers;
@@ -11,11 +13,14 @@ mod get;
 mod gone;
 mod hostile;
 mod lab;
+mod layers;
 mod limits;
 mod media_types;
 mod messages;
+mod mounted;
 mod raw;
 mod routes;
 mod sizes;
 mod slow;
+mod upgrades;
 mod wire;

@@ -8,6 +8,7 @@ fn main() -> micro_build::Result<()> {
         .type_attribute("single.v1", "#[derive(PartialOrd)]")
         .compile(
             &[
+                "proto/anything.proto",
                 "proto/conformance/everything.proto",
                 "proto/conformance/legacy.proto",
                 "proto/contract.proto",
@@ -16,5 +17,11 @@ fn main() -> micro_build::Result<()> {
                 "proto/unnamed.proto",
             ],
             &["proto"],
-        )
+        )?;
+    // As another crate would.
+    micro_build::configure()
+        .include_file("outside.rs")
+        .descriptor_set("outside.bin")
+        .extern_path("common", "crate::all::common")
+        .compile(&["proto/outside.proto"], &["proto"])
 }

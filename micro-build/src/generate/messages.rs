@@ -4,7 +4,7 @@ use crate::code::Code;
 use crate::config::Config;
 use crate::model::{Field, Kind, Member, Message, Package, Shape, WellKnown};
 
-use super::ALLOW;
+use super::{ALLOW, descriptors, types};
 
 pub(super) fn generate(code: &mut Code, package: &Package, config: &Config) {
     for message in &package.messages {
@@ -12,9 +12,12 @@ pub(super) fn generate(code: &mut Code, package: &Package, config: &Config) {
         // from a `.proto` file does.
         code.line("").line(ALLOW).open("const _: () = {");
         code.line(format!("use {}::__private::{{self as __micro, protobuf as __json}};", config.crate_path));
+        if message.has_any() {
+            code.line(format!("use self::{} as __Types;", types::name_in(package)));
+        }
         write(code, message);
         read(code, message);
-        describe(code, message, config);
+        describe(code, package, message, config);
         code.close("};");
     }
 }
@@ -115,7 +118,7 @@ fn read(code: &mut Code, message: &Message) {
     code.line("_ => ::core::result::Result::Ok(()),").close("}").close("}").close("}");
 }
 
-fn describe(code: &mut Code, message: &Message, config: &Config) {
+fn describe(code: &mut Code, package: &Package, message: &Message, config: &Config) {
     code.line("").line("#[automatically_derived]");
     code.open(format!("impl {}::Message for {} {{", config.crate_path, message.path));
     code.line("const FORMATS: &'static [__micro::Format<Self>] = &[__micro::Format::proto(), __micro::Format::json()];");
@@ -138,6 +141,11 @@ fn describe(code: &mut Code, message: &Message, config: &Config) {
         ));
     }
     code.close("]),").close("};");
+    if let Some(descriptors) = descriptors::name_in(package, config) {
+        code.line(format!(
+            "const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::{descriptors});"
+        ));
+    }
     code.line("")
         .open("fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {");
     code.line("::core::option::Option::Some(self)").close("}");
@@ -155,18 +163,6 @@ fn fields(message: &Message) -> impl Iterator<Item = (&Field, Option<&crate::mod
     })
 }
 
-impl Shape {
-    fn kind(&self) -> &Kind {
-        match self {
-            Self::Plain(kind)
-            | Self::Required(kind)
-            | Self::Optional(kind)
-            | Self::List(kind)
-            | Self::Map(kind) => kind,
-        }
-    }
-}
-
 /// The rule by which values of the kind are written and read.
 fn rule(kind: &Kind) -> String {
     let name = match kind {
@@ -182,7 +178,7 @@ fn rule(kind: &Kind) -> String {
         Kind::Enum(path) => return format!("__json::Enum<{path}>"),
         Kind::Message(path) => return format!("__json::Msg<{path}>"),
         Kind::WellKnown(known) => match known {
-            WellKnown::Any => "Any",
+            WellKnown::Any => "Any<__Types>",
             WellKnown::Duration => "Duration",
             WellKnown::Empty => "Empty",
             WellKnown::FieldMask => "FieldMask",

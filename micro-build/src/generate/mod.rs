@@ -6,11 +6,15 @@
 //! | `messages` | the JSON of messages, and their place among the messages of the framework |
 //! | `enums` | the names of enum values |
 //! | `services` | the annotated traits |
+//! | `descriptors` | the files that were compiled, for servers that describe themselves |
+//! | `types` | what can be inside a `google.protobuf.Any` |
 
 mod backend;
+mod descriptors;
 mod enums;
 mod messages;
 mod services;
+mod types;
 
 use std::collections::BTreeMap;
 
@@ -18,41 +22,47 @@ use crate::code::Code;
 use crate::compile::Compiled;
 use crate::config::Config;
 use crate::error::Result;
-use crate::model::Package;
+use crate::model::{Extern, Package};
 
 /// What stands before every item: generated code keeps to nobody's lints.
 const ALLOW: &str =
     "#[allow(deprecated, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::nursery)]";
 
-/// Writes a file for each package, and one with all of them in modules.
+/// Writes a file for each package, one with its descriptors, and one with all packages in modules.
 pub(crate) fn generate(
     compiled: &Compiled,
     packages: &[Package],
+    externs: &[Extern],
     config: &Config,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let types = backend::generate(compiled, config)?;
+    let structs = backend::generate(compiled, config)?;
     let mut tree = Module::default();
     let mut files = BTreeMap::new();
     for package in packages {
         let mut code = Code::default();
-        if let Some(types) = types.get(&package.modules) {
-            code.raw(types);
+        if let Some(structs) = structs.get(&package.modules) {
+            code.raw(structs);
         }
         messages::generate(&mut code, package, config);
         enums::generate(&mut code, package, config);
         services::generate(&mut code, package, config);
-        let body = code.finish();
-
         let name = if package.name.is_empty() { "_" } else { &package.name };
+        if config.embed_descriptors {
+            let file = descriptors::file_of(name);
+            descriptors::constant(&mut code, package, &file, config);
+            files.insert(file, descriptors::encoded(package, compiled));
+        }
+        let body = code.finish();
         let content = match &package.needs {
-            None => format!("{}{body}", header(name)),
+            None => format!("{}{body}{}", header(name), types::of_one(package, externs, config)),
             Some(needed) => refusal(name, needed, config),
         };
         files.insert(format!("{name}.rs"), content.into_bytes());
-        tree.add(package, body);
+        tree.add(package, body + &types::imported(package, config));
     }
     let mut code = Code::default();
     tree.write(&mut code, "");
+    code.raw(&types::of_all(packages, externs, config));
     let content = format!("{}{}", header("all packages"), code.finish());
     files.insert(config.include_file.clone(), content.into_bytes());
     Ok(files)

@@ -1,7 +1,7 @@
 //! Services as the annotated traits that one would write by hand. Paths are absolute and there is no
 //! `use`, because the trait stands among the user's own items.
 
-use super::ALLOW;
+use super::{ALLOW, descriptors};
 use crate::code::Code;
 use crate::config::Config;
 use crate::model::{Method, Package, Service};
@@ -20,6 +20,9 @@ fn contract(code: &mut Code, package: &Package, service: &Service, config: &Conf
     options.push(format!("name = {:?}", service.name));
     if config.crate_path != Config::default().crate_path {
         options.push(format!("crate = {:?}", config.crate_path));
+    }
+    if let Some(descriptors) = descriptors::name_in(package, config) {
+        options.push(format!("descriptors = {descriptors}"));
     }
     code.line("").docs(&service.doc);
     code.line(format!("#[{}::service({})]", config.crate_path, options.join(", ")));

@@ -3,9 +3,11 @@
 
 mod build;
 mod check;
+mod externs;
 mod types;
 
 pub(crate) use build::build;
+pub(crate) use externs::{Extern, externs};
 pub(crate) use types::{Resolved, Types, WellKnown};
 
 /// A package, from however many files.
@@ -31,6 +33,35 @@ pub(crate) struct Message {
     pub(crate) path: String,
     pub(crate) doc: String,
     pub(crate) members: Vec<Member>,
+}
+
+impl Package {
+    /// Whether one of its messages holds a `google.protobuf.Any`.
+    pub(crate) fn has_any(&self) -> bool {
+        self.messages.iter().any(Message::has_any)
+    }
+}
+
+impl Message {
+    pub(crate) fn has_any(&self) -> bool {
+        let is_any = |field: &Field| matches!(field.shape.kind(), Kind::WellKnown(WellKnown::Any));
+        self.members.iter().any(|member| match member {
+            Member::Field(field) => is_any(field),
+            Member::Oneof(oneof) => oneof.fields.iter().any(is_any),
+        })
+    }
+}
+
+impl Shape {
+    pub(crate) fn kind(&self) -> &Kind {
+        match self {
+            Self::Plain(kind)
+            | Self::Required(kind)
+            | Self::Optional(kind)
+            | Self::List(kind)
+            | Self::Map(kind) => kind,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -71,6 +71,7 @@ const _: () = {
                 __micro::Field { name: "name", doc: "", shape: __json::plain_shape::<__json::Str> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -135,6 +136,7 @@ const _: () = {
                 __micro::Field { name: "code", doc: "", shape: __json::plain_shape::<__json::Int32> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -147,7 +149,7 @@ const _: () = {
     }
 };
 
-#[::other::micro::service(name = "admin_tools", crate = "::other::micro")]
+#[::other::micro::service(name = "admin_tools", crate = "::other::micro", descriptors = __MICRO_DESCRIPTORS_)]
 #[allow(deprecated, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::nursery)]
 #[deprecated]
 pub trait AdminTools {
@@ -163,3 +165,7 @@ pub trait AdminTools {
         ::core::result::Result::Err(::other::micro::Error::unimplemented("admin_tools/Follow is not implemented"))
     }
 }
+
+#[doc(hidden)]
+#[allow(non_upper_case_globals, dead_code)]
+const __MICRO_DESCRIPTORS_: &[u8] = ::core::include_bytes!("_.descriptors.bin");

@@ -68,6 +68,7 @@ const _: () = {
                 __micro::Field { name: "name", doc: "", shape: __json::plain_shape::<__json::Str> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_greeter_v1);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -132,6 +133,7 @@ const _: () = {
                 __micro::Field { name: "text", doc: "", shape: __json::plain_shape::<__json::Str> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_greeter_v1);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -147,7 +149,7 @@ const _: () = {
 /// Greets people.
 ///
 /// See \[the guide\] at <https://example.com/guide>.
-#[::micro::service(package = "greeter.v1", name = "Greeter")]
+#[::micro::service(package = "greeter.v1", name = "Greeter", descriptors = __MICRO_DESCRIPTORS_greeter_v1)]
 #[allow(deprecated, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::nursery)]
 pub trait Greeter {
     /// Greets one person.
@@ -183,3 +185,7 @@ pub trait Greeter {
     #[micro(name = "Match")]
     async fn r#match(&self, ctx: &::micro::Context, request: HelloRequest) -> ::micro::Result<HelloReply>;
 }
+
+#[doc(hidden)]
+#[allow(non_upper_case_globals, dead_code)]
+const __MICRO_DESCRIPTORS_greeter_v1: &[u8] = ::core::include_bytes!("greeter.v1.descriptors.bin");

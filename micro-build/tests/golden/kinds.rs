@@ -28,6 +28,8 @@ pub struct Kinds {
     #[deprecated]
     #[prost(int32, tag = "9")]
     pub r#type: i32,
+    #[prost(message, repeated, tag = "13")]
+    pub anything: ::micro::__private::prost::alloc::vec::Vec<::micro::protobuf::Any>,
     #[prost(oneof = "kinds::Choice", tags = "10, 11, 12")]
     pub choice: ::core::option::Option<kinds::Choice>,
 }
@@ -44,6 +46,7 @@ impl ::core::fmt::Debug for Kinds {
             .field("time", &self.time)
             .field("wrapped", &self.wrapped)
             .field("type", &self.r#type)
+            .field("anything", &self.anything)
             .field("choice", &self.choice)
             .finish()
     }
@@ -108,6 +111,7 @@ pub struct Empty {
 #[allow(deprecated, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::nursery)]
 const _: () = {
     use ::micro::__private::{self as __micro, protobuf as __json};
+    use self::__MicroTypes_kinds as __Types;
 
     #[automatically_derived]
     impl __micro::serde::Serialize for Kinds {
@@ -129,6 +133,7 @@ const _: () = {
                 ::core::option::Option::Some(kinds::Choice::OtherMood(value)) => out.entry::<__json::Enum<kinds::Mood>, _>("otherMood", value)?,
                 ::core::option::Option::None => {}
             }
+            out.list::<__json::Any<__Types>, _>("anything", &self.anything)?;
             out.end()
         }
     }
@@ -143,7 +148,7 @@ const _: () = {
 
     impl __json::Fields for Kinds {
         const NAME: &'static str = "kinds.Kinds";
-        const NAMES: &'static [&'static str] = &["plain", "maybe", "list", "names", "humour", "inner", "time", "wrapped", "type", "again", "nothing", "otherMood"];
+        const NAMES: &'static [&'static str] = &["plain", "maybe", "list", "names", "humour", "inner", "time", "wrapped", "type", "again", "nothing", "otherMood", "anything"];
 
         fn find(name: &str) -> ::core::option::Option<usize> {
             match name {
@@ -159,6 +164,7 @@ const _: () = {
                 "again" => ::core::option::Option::Some(9),
                 "nothing" => ::core::option::Option::Some(10),
                 "otherMood" | "other_mood" => ::core::option::Option::Some(11),
+                "anything" => ::core::option::Option::Some(12),
                 _ => ::core::option::Option::None,
             }
         }
@@ -178,6 +184,7 @@ const _: () = {
                 9 => __json::member::<__json::Msg<Kinds>, _, _, _>(map, &mut self.choice, "choice", kinds::Choice::Again),
                 10 => __json::member::<__json::NullValue, _, _, _>(map, &mut self.choice, "choice", kinds::Choice::Nothing),
                 11 => __json::member::<__json::Enum<kinds::Mood>, _, _, _>(map, &mut self.choice, "choice", kinds::Choice::OtherMood),
+                12 => __json::list::<__json::Any<__Types>, _, _>(map, &mut self.anything),
                 _ => ::core::result::Result::Ok(()),
             }
         }
@@ -202,8 +209,10 @@ const _: () = {
                 __micro::Field { name: "again", doc: "", shape: __json::optional_shape::<__json::Msg<Kinds>> },
                 __micro::Field { name: "nothing", doc: "", shape: __json::optional_shape::<__json::NullValue> },
                 __micro::Field { name: "otherMood", doc: "", shape: __json::optional_shape::<__json::Enum<kinds::Mood>> },
+                __micro::Field { name: "anything", doc: "", shape: __json::list_shape::<__json::Any<__Types>> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_kinds);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -264,6 +273,7 @@ const _: () = {
             kind: __micro::ShapeKind::Struct(&[
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_kinds);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -311,5 +321,25 @@ const _: () = {
                 _ => ::core::option::Option::None,
             }
         }
+    }
+};
+
+#[doc(hidden)]
+#[allow(non_upper_case_globals, dead_code)]
+const __MICRO_DESCRIPTORS_kinds: &[u8] = ::core::include_bytes!("kinds.descriptors.bin");
+
+#[doc(hidden)]
+#[allow(non_camel_case_types, unused_imports)]
+struct __MicroTypes_kinds;
+
+#[allow(deprecated, missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::nursery)]
+const _: () = {
+    use ::micro::__private::protobuf as __json;
+
+    impl __json::Types for __MicroTypes_kinds {
+        const ALL: &'static [__json::Type] = &[
+            __json::Type::of::<self::Empty>("kinds.Empty"),
+            __json::Type::of::<self::Kinds>("kinds.Kinds"),
+        ];
     }
 };

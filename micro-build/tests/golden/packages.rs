@@ -64,6 +64,7 @@ const _: () = {
                 __micro::Field { name: "units", doc: "", shape: __json::plain_shape::<__json::Int64> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_common);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -75,6 +76,10 @@ const _: () = {
         }
     }
 };
+
+#[doc(hidden)]
+#[allow(non_upper_case_globals, dead_code)]
+const __MICRO_DESCRIPTORS_common: &[u8] = ::core::include_bytes!("common.descriptors.bin");
 }
 
 /// The packages in `shop`.
@@ -144,6 +149,7 @@ const _: () = {
                 __micro::Field { name: "total", doc: "", shape: __json::optional_shape::<__json::Msg<super::super::common::Money>> },
             ]),
         };
+        const DESCRIPTORS: ::core::option::Option<&'static [u8]> = ::core::option::Option::Some(self::__MICRO_DESCRIPTORS_shop_v1);
 
         fn as_serde(&self) -> ::core::option::Option<&dyn __micro::erased_serde::Serialize> {
             ::core::option::Option::Some(self)
@@ -155,5 +161,9 @@ const _: () = {
         }
     }
 };
+
+#[doc(hidden)]
+#[allow(non_upper_case_globals, dead_code)]
+const __MICRO_DESCRIPTORS_shop_v1: &[u8] = ::core::include_bytes!("shop.v1.descriptors.bin");
 }
 }

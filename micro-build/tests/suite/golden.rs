@@ -53,7 +53,7 @@ fn a_package_of_another_crate_is_not_generated() {
     let config = configure().extern_path("common", "::common_protos::common");
     let generated = config.generate(&[golden("packages/shop.proto")], &[golden("")]).unwrap();
     let names: Vec<_> = generated.files().map(|(name, _)| name).collect();
-    assert_eq!(names, ["micro_protos.rs", "shop.v1.rs"]);
+    assert_eq!(names, ["micro_protos.rs", "shop.v1.descriptors.bin", "shop.v1.rs"]);
     let (_, text) = generated.files().find(|(name, _)| *name == "shop.v1.rs").unwrap();
     let text = std::str::from_utf8(text).unwrap();
     assert!(text.contains("::core::option::Option<::common_protos::common::Money>"), "{text}");
@@ -67,6 +67,42 @@ fn the_descriptors_of_all_files_are_kept_on_request() {
     let (_, bytes) = generated.files().find(|(name, _)| *name == "all.bin").unwrap();
     let pool = prost_reflect::DescriptorPool::decode(bytes).unwrap();
     assert!(pool.get_service_by_name("greeter.v1.Greeter").is_some());
+}
+
+#[test]
+fn a_package_carries_its_descriptors_with_all_imports_and_options_and_without_comments() {
+    let folder = folder(&[
+        (
+            "a.proto",
+            "syntax = \"proto3\";\npackage p;\nimport \"b.proto\";\nimport \"google/protobuf/any.proto\";\n\
+             // Secret.\nmessage A { bool b = 1 [(q.loud) = true]; google.protobuf.Any c = 2; }\n",
+        ),
+        (
+            "b.proto",
+            "syntax = \"proto2\";\npackage q;\nimport \"google/protobuf/descriptor.proto\";\n\
+             extend google.protobuf.FieldOptions { optional bool loud = 50001; }\n",
+        ),
+        ("c.proto", "syntax = \"proto3\";\npackage r;\nmessage C {}\n"),
+    ]);
+    let generated = configure().generate(&["a.proto", "c.proto"], &[folder.path()]).unwrap();
+    let (_, set) = generated.files().find(|(name, _)| *name == "p.descriptors.bin").unwrap();
+    // Each file is behind what it imports, or this would fail.
+    let pool = prost_reflect::DescriptorPool::decode(set).unwrap();
+    let names: Vec<_> = pool.files().map(|file| file.name().to_owned()).collect();
+    assert!(
+        names.iter().any(|name| name == "google/protobuf/any.proto")
+            && !names.contains(&"c.proto".to_owned()),
+        "{names:?}"
+    );
+    let field = pool.get_message_by_name("p.A").unwrap().get_field_by_name("b").unwrap();
+    let loud = pool.get_extension_by_name("q.loud").unwrap();
+    assert_eq!(field.options().get_extension(&loud).as_bool(), Some(true));
+    assert!(!set.windows(6).any(|text| text == b"Secret"));
+
+    let generated = configure().embed_descriptors(false).generate(&["c.proto"], &[folder.path()]).unwrap();
+    for (name, text) in generated.files() {
+        assert!(!String::from_utf8_lossy(text).to_lowercase().contains("descriptors"), "{name}");
+    }
 }
 
 #[test]

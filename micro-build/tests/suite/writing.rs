@@ -18,11 +18,11 @@ fn compile(root: &Path) -> micro_build::Result<()> {
 }
 
 /// The names of all files with their content.
-fn written(root: &Path) -> BTreeMap<String, String> {
+fn written(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let Ok(entries) = fs::read_dir(root.join("out")) else { return BTreeMap::new() };
     entries
         .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
         .collect()
 }
 
@@ -35,7 +35,10 @@ fn nothing_is_written_when_one_of_the_files_is_wrong() {
     put(folder.path(), "b.proto", B);
     compile(folder.path()).unwrap();
     let before = written(folder.path());
-    assert_eq!(before.keys().collect::<Vec<_>>(), ["a.rs", "b.rs", "micro_protos.rs"]);
+    assert_eq!(
+        before.keys().collect::<Vec<_>>(),
+        ["a.descriptors.bin", "a.rs", "b.descriptors.bin", "b.rs", "micro_protos.rs"]
+    );
 
     put(folder.path(), "a.proto", &A.replace("string", "bytes"));
     put(folder.path(), "b.proto", &B.replace("string", "nothing"));

@@ -69,6 +69,7 @@ impl Contract {
             name,
             full_name,
             doc: attributes.doc(),
+            descriptors: options.descriptors,
             cfgs: attributes.cfgs().into_iter().cloned().collect(),
             methods,
         };

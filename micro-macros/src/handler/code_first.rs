@@ -54,14 +54,10 @@ pub(super) fn expand(
             let methods = client::methods(&service, &TokenStream::new());
             (client, quote!(#signatures #methods))
         });
+        statements.extend(subscribers.iter().map(|subscriber| subscriber.statement(&service)));
         let handler = handler_impl(&options.krate, header, &statements);
+        let subscribers = subscribers.iter().map(|subscriber| subscriber.definition(&service));
         let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
-        let mentions = subscribers.iter().map(|subscriber| subscriber.mention(&header.self_ty));
-        let mentions = (!subscribers.is_empty()).then(|| {
-            quote! {
-                const _: fn() = || { #(#mentions)* };
-            }
-        });
         let (client, methods) = parts.unzip();
         quote! {
             #client
@@ -69,8 +65,8 @@ pub(super) fn expand(
             #quiet
             const _: () = {
                 #methods
+                #(#subscribers)*
                 #handler
-                #mentions
             };
         }
     });
@@ -90,6 +86,7 @@ fn service(options: &ServiceOptions, header: &ItemImpl, ident: Ident, methods: V
         name,
         full_name,
         doc: doc(&header.attrs),
+        descriptors: None,
         cfgs: header.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect(),
         methods,
     }

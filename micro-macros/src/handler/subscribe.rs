@@ -1,30 +1,43 @@
 //! `#[subscribe(topic = "…", group = "…")]` on a method.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Meta, Type};
+use syn::{Attribute, Meta};
 
+use crate::descriptor::Service;
 use crate::errors::Errors;
 use crate::items::Function;
+use crate::names;
 use crate::options::Reader;
-use crate::signature::{self, Door};
+use crate::signature::{self, Door, Parts};
+use crate::types::respanned;
 
 const KNOWN: &[(&str, &str)] = &[("topic", "topic = \"greeted\""), ("group", "group = \"audit\"")];
 
 /// A method that is given events.
 pub(super) struct Subscriber {
     ident: Ident,
+    /// The name that it is listed by.
+    wire: String,
+    doc: String,
     cfgs: Vec<Attribute>,
+    options: Options,
+    parts: Parts,
+}
+
+/// What `#[subscribe(…)]` says.
+#[derive(Default)]
+struct Options {
+    topic: String,
+    group: String,
 }
 
 impl Subscriber {
     /// The subscriber that a function is; `None` with errors where it cannot be one.
     pub(super) fn read(function: &Function, errors: &mut Errors) -> Option<Self> {
         let mut attributes = function.attributes.subscribe.iter();
-        if let Some(attribute) = attributes.next() {
-            check_options(attribute, errors);
-        }
+        let options = attributes.next().map(|attribute| Options::read(attribute, errors)).unwrap_or_default();
         for second in attributes {
             errors.add(
                 second,
@@ -39,34 +52,100 @@ impl Subscriber {
                  take `#[micro(…)]` away",
             );
         }
-        signature::read(&function.signature, Door::Subscriber, errors)?;
+        let parts = signature::read(&function.signature, Door::Subscriber, errors)?;
+        let ident = function.signature.ident.clone();
         let cfgs = function.attributes.cfgs().into_iter().cloned().collect();
-        Some(Self { ident: function.signature.ident.clone(), cfgs })
+        Some(Self {
+            wire: names::method(&ident),
+            ident,
+            doc: function.attributes.doc(),
+            cfgs,
+            options,
+            parts,
+        })
     }
 
-    /// Counts the method as used.
-    pub(super) fn mention(&self, ty: &Type) -> TokenStream {
-        let Self { ident, cfgs } = self;
-        quote!(#(#cfgs)* let _ = <#ty>::#ident;)
+    /// The type that stands for the subscriber, with the types in its signature and its descriptor.
+    pub(super) fn definition(&self, service: &Service) -> TokenStream {
+        let Service { krate, full_name, .. } = service;
+        let Self { wire, doc, cfgs, options: Options { topic, group }, parts, .. } = self;
+        let (context, event, output) = (&parts.context.ty, &parts.request.ty, &parts.output);
+        let marker = self.marker();
+        let path = format!("/{full_name}/{wire}");
+        quote! {
+            #(#cfgs)*
+            struct #marker;
+
+            #(#cfgs)*
+            impl #krate::__private::Subscribing for #marker {
+                type Context = #context;
+                type Event = #event;
+                type Outcome = #output;
+                const DESCRIPTOR: &'static #krate::__private::SubscriberDescriptor =
+                    &#krate::__private::describe_subscriber::<Self>(
+                        #topic, #group, #full_name, #wire, #path, #doc,
+                    );
+            }
+        }
+    }
+
+    /// The statement that adds the subscriber to `__micro_binder`.
+    pub(super) fn statement(&self, service: &Service) -> TokenStream {
+        let krate = &service.krate;
+        let Self { ident, cfgs, .. } = self;
+        let marker = self.marker();
+        // Where the future is not `Send`, the compiler points here.
+        let place = ident.span();
+        let krate_here = respanned(krate, place);
+        let serve = quote_spanned! {place=>
+            #krate_here::__private::serve_subscriber::<#marker, _, _>(move |__micro_ctx, __micro_event| {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                async move { Self::#ident(&*__micro_this, &__micro_ctx, __micro_event).await }
+            })
+        };
+        quote! {
+            #(#cfgs)*
+            {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_self);
+                #krate::__private::Binder::subscriber(
+                    __micro_binder,
+                    <#marker as #krate::__private::Subscribing>::DESCRIPTOR,
+                    #serve,
+                );
+            }
+        }
+    }
+
+    fn marker(&self) -> Ident {
+        format_ident!("__Micro_{}", self.ident.unraw())
     }
 }
 
-fn check_options(attribute: &Attribute, errors: &mut Errors) {
-    let tokens = match &attribute.meta {
-        Meta::List(list) => list.tokens.clone(),
-        _ => TokenStream::new(),
-    };
-    let before = errors.is_empty();
-    let mut topic = false;
-    for option in Reader::new("`#[subscribe(…)]`", KNOWN).read(tokens, errors) {
-        topic |= option.name.unraw() == "topic";
-        let _ = option.text(errors);
-    }
-    let unread = before && !errors.is_empty();
-    if !topic && !unread {
-        errors.add(
-            attribute,
-            "a subscriber names the topic it listens to\nwrite `#[subscribe(topic = \"greeted\")]`",
-        );
+impl Options {
+    fn read(attribute: &Attribute, errors: &mut Errors) -> Self {
+        let tokens = match &attribute.meta {
+            Meta::List(list) => list.tokens.clone(),
+            _ => TokenStream::new(),
+        };
+        let before = errors.is_empty();
+        let (mut options, mut has_topic) = (Self::default(), false);
+        for option in Reader::new("`#[subscribe(…)]`", KNOWN).read(tokens, errors) {
+            let is_topic = option.name.unraw() == "topic";
+            has_topic |= is_topic;
+            let text = option.text(errors).map(|text| text.value()).unwrap_or_default();
+            if is_topic {
+                options.topic = text;
+            } else {
+                options.group = text;
+            }
+        }
+        let unread = before && !errors.is_empty();
+        if !has_topic && !unread {
+            errors.add(
+                attribute,
+                "a subscriber names the topic it listens to\nwrite `#[subscribe(topic = \"greeted\")]`",
+            );
+        }
+        options
     }
 }

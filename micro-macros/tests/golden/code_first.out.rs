@@ -131,6 +131,15 @@ const _: () = {
             )
         }
     }
+    struct __Micro_on_said;
+    impl ::micro::__private::Subscribing for __Micro_on_said {
+        type Context = Context;
+        type Event = Said;
+        type Outcome = Result<()>;
+        const DESCRIPTOR: &'static ::micro::__private::SubscriberDescriptor = &::micro::__private::describe_subscriber::<
+            Self,
+        >("said", "echo", "Say", "OnSaid", "/Say/OnSaid", "");
+    }
     #[allow(
         deprecated,
         non_local_definitions,
@@ -187,9 +196,24 @@ const _: () = {
                     }),
                 );
             }
+            {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_self);
+                ::micro::__private::Binder::subscriber(
+                    __micro_binder,
+                    <__Micro_on_said as ::micro::__private::Subscribing>::DESCRIPTOR,
+                    ::micro::__private::serve_subscriber::<
+                        __Micro_on_said,
+                        _,
+                        _,
+                    >(move |__micro_ctx, __micro_event| {
+                        let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                        async move {
+                            Self::on_said(&*__micro_this, &__micro_ctx, __micro_event)
+                                .await
+                        }
+                    }),
+                );
+            }
         }
     }
-    const _: fn() = || {
-        let _ = <Say>::on_said;
-    };
 };

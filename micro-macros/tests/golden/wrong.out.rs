@@ -1,5 +1,5 @@
 ::core::compile_error! {
-    "`#[micro::service(…)]` has no option `pakage`\nit has: `package = \"greeter.v1\"`, `name = \"Greeter\"`, `crate = \"path::to::micro\"`"
+    "`#[micro::service(…)]` has no option `pakage`\nit has: `package = \"greeter.v1\"`, `name = \"Greeter\"`, `descriptors = DESCRIPTORS`, `crate = \"path::to::micro\"`"
 }
 ::core::compile_error! {
     "a contract has no constants: a remote service could not show its own\nput the constant beside the trait, or make it the answer of a method"

@@ -4,11 +4,8 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::context::Context;
-use crate::endpoint::MethodDescriptor;
+use super::{Invocation, Payload};
 use crate::error::Result;
-use crate::message::AnyMessage;
-use crate::stream::Streaming;
 
 /// Code around every call of a service or a client: it sees the method, the context and the
 /// messages, and can change them, answer in place of what follows, or look at the answer.
@@ -25,6 +22,12 @@ use crate::stream::Streaming;
 ///     answer
 /// }
 /// ```
+///
+/// An answer that is a stream has not ended when [`Next::run`] returns: who wants to know how it
+/// does puts another stream around it.
+///
+/// A panic of an interceptor is like one of what it stands around: on a service, the call is answered
+/// with `internal`.
 pub trait Interceptor: Send + Sync + 'static {
     /// Handles one call, usually by calling [`Next::run`].
     fn intercept(&self, call: Invocation, next: Next) -> impl Future<Output = Result<Payload>> + Send;
@@ -51,30 +54,28 @@ impl<I: Interceptor> DynInterceptor for I {
     }
 }
 
-/// A call on its way to the handler or to the wire.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Invocation {
-    /// The method that is called.
-    pub method: &'static MethodDescriptor,
-    /// The context, which may be replaced by another one.
-    pub context: Context,
-    /// What is sent.
-    pub request: Payload,
-}
-
-/// The messages of one direction of a call.
-#[derive(Debug)]
-pub enum Payload {
-    /// One message.
-    Message(AnyMessage),
-    /// Any number of messages; [`Streaming::map`] looks at each as it passes.
-    Stream(Streaming<AnyMessage>),
-}
-
-type Last = Box<dyn FnOnce(Invocation) -> BoxFuture<'static, Result<Payload>> + Send>;
+type Last = Arc<dyn Fn(Invocation) -> BoxFuture<'static, Result<Payload>> + Send + Sync>;
 
 /// The rest of the way of a call.
+///
+/// A clone goes the same way once more, which is how an interceptor makes a call again:
+///
+/// ```
+/// # use micro_runtime::{Code, Result, call::{Invocation, Next, Payload}};
+/// async fn twice(call: Invocation, next: Next) -> Result<Payload> {
+///     // A stream is used up by the first attempt; a single message is not.
+///     let Some(again) = call.try_clone().filter(|call| call.method.idempotent) else {
+///         return next.run(call).await;
+///     };
+///     match next.clone().run(call).await {
+///         Err(error) if error.code() == Code::Unavailable => next.run(again).await,
+///         answer => answer,
+///     }
+/// }
+/// ```
+///
+/// All attempts share the deadline of the call.
+#[derive(Clone)]
 pub struct Next {
     chain: Arc<[Arc<dyn DynInterceptor>]>,
     index: usize,
@@ -116,9 +117,9 @@ impl Interceptors {
     pub(crate) async fn run(
         &self,
         call: Invocation,
-        last: impl FnOnce(Invocation) -> BoxFuture<'static, Result<Payload>> + Send + 'static,
+        last: impl Fn(Invocation) -> BoxFuture<'static, Result<Payload>> + Send + Sync + 'static,
     ) -> Result<Payload> {
-        Next { chain: self.0.clone(), index: 0, last: Box::new(last) }.run(call).await
+        Next { chain: self.0.clone(), index: 0, last: Arc::new(last) }.run(call).await
     }
 }
 

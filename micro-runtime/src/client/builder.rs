@@ -2,13 +2,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{Client, Inner};
+use super::{Client, HttpVersion, Inner};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
 use crate::protocol::Protocol;
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
+use crate::tls::ClientTls;
 use crate::transport::{Tcp, Transport};
 
 /// How long a call may take where neither the call, nor its context, nor its method says so. A
@@ -32,6 +33,8 @@ pub(super) struct Settings {
     pub(super) selector: Option<Arc<dyn Selector>>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) protocol: Option<Protocol>,
+    pub(super) tls: Option<ClientTls>,
+    pub(super) http_version: Option<HttpVersion>,
     pub(super) codecs: Codecs,
     pub(super) compression: Option<Compression>,
     pub(super) http_get: bool,
@@ -51,6 +54,8 @@ impl Default for Settings {
             selector: None,
             transport: Arc::new(Tcp),
             protocol: None,
+            tls: None,
+            http_version: None,
             codecs: Codecs::default(),
             compression: None,
             http_get: false,
@@ -126,6 +131,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Connects with TLS, to every node; without TLS unless set.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.0.tls = Some(tls);
+        self
+    }
+
+    /// Speaks this version of HTTP only. Unless set, it is HTTP/2, which every service of this
+    /// framework speaks, and with TLS what the server chooses of both.
+    pub fn http_version(mut self, version: HttpVersion) -> Self {
+        self.0.http_version = Some(version);
+        self
+    }
+
     /// Adds an encoding, to be chosen per call with [`Call::codec`](super::Call::codec).
     pub fn codec(mut self, codec: impl SerdeCodec) -> Self {
         self.0.codecs.add(Codec::custom(codec));
@@ -195,6 +214,7 @@ impl fmt::Debug for Settings {
             .field("addresses", &self.addresses)
             .field("selector", &self.selector)
             .field("transport", &self.transport)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

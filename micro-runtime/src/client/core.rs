@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{DEFAULT_TIMEOUT, Settings};
-use super::connections::Connections;
+use super::connections::{Connections, Opener};
 use super::nodes::Nodes;
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::protocol::Protocol;
 use crate::registry::{self, Discovery};
 use crate::selector::{self, P2c, Selector};
+use crate::tls::ClientTls;
 
 /// A client that is open: its settings are decided and no longer change.
 pub(super) struct Core {
@@ -57,10 +58,15 @@ impl Core {
             (None, Some(name)) => Some(name.parse().map_err(|error: Error| error.context("MICRO_PROTOCOL"))?),
             (None, None) => None,
         };
+        let opener = Opener {
+            transport: settings.transport.clone(),
+            tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
+            connect_timeout: settings.connect_timeout,
+        };
         Ok(Self {
             nodes,
             selector,
-            connections: Connections::new(settings.transport.clone(), settings.connect_timeout),
+            connections: Connections::new(opener, settings.http_version),
             protocol,
             codecs: settings.codecs.clone(),
             compression: settings.compression,

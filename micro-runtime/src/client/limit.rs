@@ -1,11 +1,14 @@
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use humantime::FormattedDuration;
-use tokio::time::{Instant, timeout_at};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::context::Context;
 use crate::endpoint::MethodDescriptor;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The deadline of one call.
 pub(super) struct Limit {
@@ -41,6 +44,13 @@ impl Limit {
         Error::deadline_exceeded(format!("{service}/{name} was not answered within {}", self.timeout()))
     }
 
+    /// What an error of the work means now. A server whose clock ran out just breaks the call off, and
+    /// that may be heard of before this side looks at its own clock, which had less to wait.
+    fn explain(&self, error: Error) -> Error {
+        let broken_off = error.code() == Code::Canceled && !error.is_remote();
+        if broken_off && Instant::now() >= self.deadline { self.exceeded().with_source(error) } else { error }
+    }
+
     /// Whole milliseconds are enough for people.
     fn timeout(&self) -> FormattedDuration {
         let millis = self.timeout.as_micros().div_ceil(1000);
@@ -49,10 +59,74 @@ impl Limit {
 }
 
 /// Does the work, unless the deadline passes.
-pub(super) async fn hold<T>(limit: &Option<Limit>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    match limit {
-        None => work.await,
-        Some(limit) if limit.timeout.is_zero() => Err(limit.exceeded()),
-        Some(limit) => timeout_at(limit.deadline, work).await.unwrap_or_else(|_| Err(limit.exceeded())),
+pub(super) fn hold<T, F: Future<Output = Result<T>>>(limit: &Option<Limit>, work: F) -> Held<'_, F> {
+    Held { limit: limit.as_ref(), work, sleep: None }
+}
+
+pin_project! {
+    /// Work that is held to a deadline. Written by hand, because an async function would hold the work
+    /// several times over, and it is all of a call.
+    pub(super) struct Held<'a, F> {
+        limit: Option<&'a Limit>,
+        #[pin]
+        work: F,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Result<T>> {
+        let mut this = self.project();
+        if let Some(limit) = this.limit.filter(|limit| limit.timeout.is_zero()) {
+            return Poll::Ready(Err(limit.exceeded()));
+        }
+        let limit = match (this.work.poll(task), &this.limit) {
+            (Poll::Ready(Err(error)), Some(limit)) => return Poll::Ready(Err(limit.explain(error))),
+            (Poll::Ready(done), _) => return Poll::Ready(done),
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(limit)) => limit,
+        };
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep_until(limit.deadline)));
+        }
+        let sleep = this.sleep.as_pin_mut().map(|sleep| sleep.poll(task));
+        if let Some(Poll::Ready(())) = sleep { Poll::Ready(Err(limit.exceeded())) } else { Poll::Pending }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    const ASK: MethodDescriptor =
+        MethodDescriptor::new::<(), ()>("test.v1.Probe", "Ask", "/test.v1.Probe/Ask", "");
+
+    /// What becomes of this error of work that is over so long before the deadline.
+    async fn held(before: Duration, error: Error) -> Error {
+        let timeout = Duration::from_millis(200);
+        let limit = Limit { deadline: Instant::now() + before, timeout, method: &ASK };
+        hold(&Some(limit), async { Err::<(), _>(error) }).await.unwrap_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_broken_off_when_its_time_is_up_ran_out_of_time() {
+        let error = held(Duration::ZERO, Error::canceled("the other side broke the call off")).await;
+        assert_eq!(error.code(), Code::DeadlineExceeded);
+        assert_eq!(error.message(), "test.v1.Probe/Ask was not answered within 200ms");
+        assert!(error.source().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_ends_otherwise_says_how() {
+        let early = held(Duration::from_millis(1), Error::canceled("broken off")).await;
+        assert_eq!(early.code(), Code::Canceled);
+        let answered = Error::canceled("not needed any more").with_origin("test.v1.Probe", "Ask");
+        assert_eq!(held(Duration::ZERO, answered).await.message(), "not needed any more");
+        assert_eq!(held(Duration::ZERO, Error::internal("broken")).await.code(), Code::Internal);
     }
 }

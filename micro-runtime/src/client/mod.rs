@@ -22,6 +22,7 @@ pub use crate::protocol::Protocol;
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
 pub use call::{Call, Response};
 pub use channel::{Channel, call, relay};
+pub use connections::HttpVersion;
 #[doc(hidden)]
 pub use generated::{answer, pass_on};
 

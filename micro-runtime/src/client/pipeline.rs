@@ -11,10 +11,10 @@ use super::core::Core;
 use super::failover::Stage;
 use super::limit::{Limit, hold};
 use super::{Channel, failover};
-use crate::call::Invocation;
+use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
-use crate::endpoint::{Body, Inbound, MethodDescriptor};
+use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
 use crate::protocol::Outgoing;
 use crate::selector::{Outcome, Pick};
@@ -30,33 +30,41 @@ impl<A: Body, B: Body> Call<A, B> {
         let context = in_call(context, method, options, core);
         let limit = Limit::new(&context, method);
         if core.interceptors.is_empty() {
-            return transmit(&channel, method, &context, limit, encoding, request).await;
+            let body = request.write(&encoding.codec)?;
+            return transmit(&channel, method, &context, limit, encoding, body).await;
         }
 
-        // The interceptors see the answer only; its metadata goes around them.
+        // The metadata of the answer, for where an interceptor puts another answer in its place.
         let passed = Arc::new(Mutex::new(None));
         let last = {
             let (channel, passed) = (channel.clone(), passed.clone());
             move |call: Invocation| {
+                let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
                 async move {
-                    let request = A::from_payload(call.request)?;
+                    let body = A::write_payload(call.request, &encoding.codec)?;
                     let limit = Limit::new(&call.context, method);
                     let response: Response<B> =
-                        transmit(&channel, method, &call.context, limit, encoding, request).await?;
-                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.around);
-                    Ok(response.answer.into_payload())
+                        transmit(&channel, method, &call.context, limit, encoding, body).await?;
+                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.around.clone());
+                    Ok(match response.answer.into_payload() {
+                        Payload::Message(message) => Payload::Message(message.with_around(response.around)),
+                        messages => messages,
+                    })
                 }
                 .boxed()
             }
         };
-        let invocation = Invocation { method, context, request: request.into_payload() };
-        let answer = B::from_payload(hold(&limit, core.interceptors.run(invocation, last)).await?)?;
-        let around = passed.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
-        Ok(Response { answer, around })
+        let invocation = Invocation::new(method, context, request.into_payload());
+        let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
+        let around = payload.around().cloned();
+        let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let around = around.unwrap_or_default();
+        Ok(Response { answer: B::from_payload(payload)?.with_around(&around), around })
     }
 }
 
 /// How the messages of a call are written.
+#[derive(Clone)]
 struct Encoding {
     codec: Codec,
     compression: Option<Compression>,
@@ -74,24 +82,25 @@ fn in_call(context: Context, method: &MethodDescriptor, options: Options, core: 
     context.sending(options.metadata)
 }
 
-async fn transmit<A: Body, B: Body>(
+async fn transmit<B: Body>(
     channel: &Channel,
     method: &'static MethodDescriptor,
     context: &Context,
     limit: Option<Limit>,
     encoding: Encoding,
-    request: A,
+    body: Outbound,
 ) -> Result<Response<B>> {
     let core = channel.client.core()?;
     let Encoding { codec, compression } = encoding;
     let outgoing = Outgoing {
+        service: channel.service.clone(),
         method,
         codec: codec.clone(),
         compression,
         http_get: core.http_get,
         metadata: context.outgoing().clone(),
         deadline: context.deadline(),
-        body: request.write(&codec)?,
+        body,
         max_message_size: core.max_message_size,
     };
     let stage = Stage::default();

@@ -45,6 +45,10 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
     #[doc(hidden)]
     fn from_payload(payload: Payload) -> Result<Self>;
 
+    /// Writes a payload of this type, whose message may be needed once more.
+    #[doc(hidden)]
+    fn write_payload(payload: Payload, codec: &Codec) -> Result<Outbound>;
+
     #[doc(hidden)]
     fn with_around(self, _around: &Arc<Around>) -> Self {
         self
@@ -147,8 +151,15 @@ impl<T: Message> Body for T {
     fn from_payload(payload: Payload) -> Result<Self> {
         match payload {
             Payload::Message(message) => message.take(),
-            Payload::Stream(_) => Err(Error::internal("an interceptor replaced a message by a stream")),
+            Payload::Stream(_) => Err(stream_for_message()),
         }
+    }
+
+    fn write_payload(payload: Payload, codec: &Codec) -> Result<Outbound> {
+        let Payload::Message(message) = payload else { return Err(stream_for_message()) };
+        let mut buffer = BytesMut::new();
+        message.encode::<T>(codec, &mut buffer)?;
+        Ok(Outbound::One(buffer.freeze()))
     }
 }
 
@@ -185,9 +196,18 @@ impl<T: Message> Body for Streaming<T> {
         }
     }
 
+    fn write_payload(payload: Payload, codec: &Codec) -> Result<Outbound> {
+        Self::from_payload(payload)?.write(codec)
+    }
+
     fn with_around(self, around: &Arc<Around>) -> Self {
         Self::with_around(self, around.clone())
     }
+}
+
+#[cold]
+fn stream_for_message() -> Error {
+    Error::internal("an interceptor replaced a message by a stream")
 }
 
 struct Encoded<T> {

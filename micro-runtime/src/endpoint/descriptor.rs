@@ -14,6 +14,9 @@ pub struct ServiceDescriptor {
     pub doc: &'static str,
     /// The methods, in the order they are written.
     pub methods: &'static [MethodDescriptor],
+    /// The `.proto` files that the contract was made from, where it was: an encoded
+    /// `google.protobuf.FileDescriptorSet` with its file and all that it imports.
+    pub descriptors: Option<&'static [u8]>,
 }
 
 /// What a contract says about one of its methods.
@@ -51,6 +54,9 @@ pub struct BodyDescriptor {
     pub shape: &'static Shape,
     /// Whether there are any number of messages, and not just one.
     pub stream: bool,
+    /// The `.proto` files that the messages were made from, where they were: see
+    /// [`Message::DESCRIPTORS`].
+    pub descriptors: Option<&'static [u8]>,
     /// The name of the encoding with this index: those that its messages bring, the preferred one
     /// first.
     format: fn(usize) -> Option<&'static str>,
@@ -59,7 +65,15 @@ pub struct BodyDescriptor {
 impl ServiceDescriptor {
     /// Describes a contract. Generated code calls it.
     pub const fn new(name: &'static str, doc: &'static str, methods: &'static [MethodDescriptor]) -> Self {
-        Self { name, doc, methods }
+        Self { name, doc, methods, descriptors: None }
+    }
+
+    /// Adds the `.proto` files that the contract was made from, as an encoded
+    /// `google.protobuf.FileDescriptorSet`.
+    #[must_use]
+    pub const fn with_descriptors(mut self, descriptors: &'static [u8]) -> Self {
+        self.descriptors = Some(descriptors);
+        self
     }
 }
 
@@ -129,7 +143,12 @@ impl MethodDescriptor {
 
 impl BodyDescriptor {
     const fn of<B: Body>() -> Self {
-        Self { shape: <B::Message as Message>::SHAPE, stream: B::STREAM, format: format::<B::Message> }
+        Self {
+            shape: <B::Message as Message>::SHAPE,
+            stream: B::STREAM,
+            descriptors: <B::Message as Message>::DESCRIPTORS,
+            format: format::<B::Message>,
+        }
     }
 
     /// Whether its messages can be read and written with this codec.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use super::{MethodDescriptor, Serve, ServiceDescriptor};
+use super::subscriber::Subscriber;
+use super::{MethodDescriptor, Serve, ServiceDescriptor, SubscriberDescriptor};
 
 /// A value that serves calls: one whose `impl` block is marked `#[micro::handler]`.
 #[diagnostic::on_unimplemented(
@@ -41,6 +42,7 @@ impl<T: Handler> Handler for Arc<T> {
 pub struct Binder {
     pub(super) services: Vec<&'static ServiceDescriptor>,
     pub(super) endpoints: Vec<Endpoint>,
+    pub(super) subscribers: Vec<Subscriber>,
 }
 
 /// A method and the code behind it.
@@ -55,9 +57,21 @@ impl Binder {
         self.services.push(service);
     }
 
+    /// The contracts that were added.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn services(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
+        self.services.iter().copied()
+    }
+
     /// Adds a method and the code behind it.
     pub fn endpoint(&mut self, method: &'static MethodDescriptor, serve: impl Serve + 'static) {
         self.endpoints.push(Endpoint { method, serve: Box::new(serve) });
+    }
+
+    /// Adds a subscriber and the code behind it.
+    pub fn subscriber(&mut self, descriptor: &'static SubscriberDescriptor, serve: impl Serve + 'static) {
+        let endpoint = Endpoint { method: &descriptor.method, serve: Box::new(serve) };
+        self.subscribers.push(Subscriber { descriptor, endpoint });
     }
 }
 

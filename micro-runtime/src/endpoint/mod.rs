@@ -14,17 +14,19 @@ mod routes;
 mod run;
 mod serve;
 mod signature;
+mod subscriber;
 
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Outbound};
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
+pub(crate) use handler::Endpoint;
 #[doc(hidden)]
 pub use handler::OneHandlerPerTypeWithOtherContractsInAlso;
 pub use handler::{Binder, Handler};
 #[doc(hidden)]
 pub use outcome::Failure;
 pub use outcome::Outcome;
-pub(crate) use routes::Routes;
+pub(crate) use routes::{Routes, camel_case};
 pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;
 pub use serve::{Serve, pushing, returning};
@@ -34,3 +36,7 @@ pub use signature::{
     ContextArgument, Ended, Pushing, Returning, SenderArgument, Signature, describe_pushing,
     describe_returning, serve_pushing, serve_returning,
 };
+pub use subscriber::SubscriberDescriptor;
+pub(crate) use subscriber::Subscribers;
+#[doc(hidden)]
+pub use subscriber::{Handled, Subscribing, describe_subscriber, serve_subscriber};

@@ -11,6 +11,8 @@ pub(crate) struct Routes {
     /// Paths by the names that go-micro has for them, see [`names`].
     names: HashMap<String, Vec<&'static str>>,
     services: Vec<&'static ServiceDescriptor>,
+    /// The services that every server has, which are served and not advertised.
+    standard: Vec<&'static ServiceDescriptor>,
 }
 
 impl Routes {
@@ -26,7 +28,22 @@ impl Routes {
             }
         }
         let names = names(&endpoints);
-        Ok(Self { endpoints, names, services: binder.services })
+        Ok(Self { endpoints, names, services: binder.services, standard: Vec::new() })
+    }
+
+    /// Adds services that every server has. One that the user serves as well is the user's.
+    #[cfg(feature = "protobuf")]
+    pub(crate) fn add_standard(&mut self, binder: Binder) {
+        let Binder { services, endpoints, .. } = binder;
+        let is_users = |name: &str| self.services.iter().any(|service| service.name == name);
+        let endpoints = endpoints.into_iter().filter(|endpoint| !is_users(endpoint.method.service));
+        self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, endpoint)));
+        self.standard.extend(services.into_iter().filter(|service| !is_users(service.name)));
+    }
+
+    /// The services that the user serves.
+    pub(crate) fn services(&self) -> &[&'static ServiceDescriptor] {
+        &self.services
     }
 
     /// The endpoint on this path, or `unimplemented` in words that help.
@@ -36,7 +53,6 @@ impl Routes {
 
     /// The endpoint that go-micro calls by this name: `Greeter.Hello`. Where several contracts end in
     /// the same word, the name does not say which one is meant, and the error names them.
-    #[allow(dead_code, reason = "go-micro's own RPC is not served yet")]
     pub(crate) fn find_endpoint(&self, name: &str) -> Result<&Endpoint> {
         match self.names.get(name).map(Vec::as_slice) {
             Some(&[path]) => self.find(path),
@@ -62,7 +78,6 @@ impl Routes {
         }
     }
 
-    #[allow(dead_code, reason = "go-micro's own RPC is not served yet")]
     #[cold]
     fn unknown_endpoint(&self, name: &str) -> Error {
         let known = sorted(self.methods().map(MethodDescriptor::endpoint).collect());
@@ -70,12 +85,23 @@ impl Routes {
             .never_processed()
     }
 
+    /// Whether there is a method on this path.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        self.endpoints.contains_key(path)
+    }
+
+    /// Whether there is a service of this name. Who asks has found no method on the path, so this may
+    /// take longer.
+    pub(crate) fn has_service(&self, name: &str) -> bool {
+        self.all().any(|known| known.service == name)
+    }
+
     #[cold]
     fn unknown(&self, path: &str) -> Error {
         let name = path.strip_prefix('/').unwrap_or(path);
         let (service, method) = name.rsplit_once('/').unwrap_or((name, ""));
         let known: Vec<_> =
-            self.methods().filter(|known| known.service == service).map(|known| known.name).collect();
+            self.all().filter(|known| known.service == service).map(|known| known.name).collect();
         let message = if !known.is_empty() {
             format!("`{service}` has no method `{method}`; it has: {}", sorted(known))
         } else {
@@ -85,8 +111,13 @@ impl Routes {
         Error::unimplemented(message).never_processed()
     }
 
-    /// All methods.
+    /// The methods that the user serves.
     pub(crate) fn methods(&self) -> impl Iterator<Item = &'static MethodDescriptor> {
+        let is_standard = |name: &str| self.standard.iter().any(|service| service.name == name);
+        self.all().filter(move |method| !is_standard(method.service))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'static MethodDescriptor> {
         self.endpoints.values().map(|endpoint| endpoint.method)
     }
 }
@@ -108,7 +139,7 @@ fn names(endpoints: &HashMap<&'static str, Endpoint>) -> HashMap<String, Vec<&'s
 }
 
 /// `say_hello` as Go writes it: `SayHello`.
-fn camel_case(name: &str) -> String {
+pub(crate) fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     for part in name.split('_') {
         let mut letters = part.chars();

@@ -14,7 +14,7 @@ use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first};
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panic_text};
 
 /// A call as a protocol found it on the wire, its body not read yet.
 pub(crate) struct Arrival {
@@ -97,12 +97,7 @@ impl Limit {
 
 #[cold]
 fn panicked(method: &MethodDescriptor, panic: &(dyn Any + Send)) -> Error {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    tracing::error!(method = method.path, panic = text, "a handler panicked");
+    tracing::error!(method = method.path, panic = panic_text(panic), "a handler panicked");
     // The text of a panic is for the log of this service and not for its callers.
     Error::internal(format!("the handler of {}/{} panicked", method.service, method.name))
 }

@@ -84,8 +84,9 @@ where
             let answer = if interceptors.is_empty() {
                 run(context, body).await?
             } else {
-                let invocation = Invocation { method, context, request: body.into_payload() };
+                let invocation = Invocation::new(method, context, body.into_payload());
                 let last = move |invocation: Invocation| {
+                    let run = run.clone();
                     async move {
                         run(invocation.context, A::from_payload(invocation.request)?)
                             .await

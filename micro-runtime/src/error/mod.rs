@@ -11,12 +11,14 @@
 
 mod code;
 mod detail;
+mod panic;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 pub use code::Code;
 pub use detail::Detail;
+pub(crate) use panic::panic_text;
 
 use crate::metadata::Metadata;
 

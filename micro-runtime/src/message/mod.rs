@@ -40,6 +40,11 @@ pub trait Message: Sized + Send + Sync + 'static {
     /// What the message looks like.
     const SHAPE: &'static Shape;
 
+    /// The `.proto` files that the type was generated from: an encoded
+    /// `google.protobuf.FileDescriptorSet` with its file and all that it imports. `None` where the
+    /// type was not generated.
+    const DESCRIPTORS: Option<&'static [u8]> = None;
+
     /// The message as serde sees it, for codecs that users add. `None` where the type is not a
     /// serde type.
     fn as_serde(&self) -> Option<&dyn erased_serde::Serialize> {

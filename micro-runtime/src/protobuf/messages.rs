@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use crate::message::{Format, Message, Shape, ShapeKind};
 
 macro_rules! well_known {
-    ($($ty:ident, $kind:expr;)*) => {$(
+    ($($ty:ident by $rule:ty, $kind:expr;)*) => {$(
         impl Message for prost_types::$ty {
             const FORMATS: &'static [Format<Self>] = &[
                 Format::proto(),
-                Format { name: "json", encode: encode::<json::$ty, Self>, decode: decode::<json::$ty, Self> },
+                Format { name: "json", encode: encode::<$rule, Self>, decode: decode::<$rule, Self> },
             ];
             const SHAPE: &'static Shape = &Shape {
                 name: concat!("google.protobuf.", stringify!($ty)),
@@ -28,13 +28,14 @@ macro_rules! well_known {
 }
 
 well_known! {
-    Timestamp, ShapeKind::Scalar;
-    Duration, ShapeKind::Scalar;
-    FieldMask, ShapeKind::Scalar;
-    Struct, ShapeKind::Map(|| prost_types::Value::SHAPE);
-    ListValue, ShapeKind::List(|| prost_types::Value::SHAPE);
-    Value, ShapeKind::Opaque;
-    Any, ShapeKind::Opaque;
+    Timestamp by json::Timestamp, ShapeKind::Scalar;
+    Duration by json::Duration, ShapeKind::Scalar;
+    FieldMask by json::FieldMask, ShapeKind::Scalar;
+    Struct by json::Struct, ShapeKind::Map(|| prost_types::Value::SHAPE);
+    ListValue by json::ListValue, ShapeKind::List(|| prost_types::Value::SHAPE);
+    Value by json::Value, ShapeKind::Opaque;
+    // Alone it was compiled together with nothing.
+    Any by json::Any<json::NoTypes>, ShapeKind::Opaque;
 }
 
 fn encode<R: Rule<T>, T>(message: &T, buffer: &mut BytesMut) -> Result<()> {

@@ -14,11 +14,16 @@
 //! | Unknown fields | ignored, as protobuf ignores them: services of different versions can talk |
 //! | The same field, map key, or `oneof` twice | an error |
 //! | Timestamps and durations | at most nine fractional digits; out of range is an error in both directions |
-//! | `Any` | a well-known type inside is written as the specification says; any other is `{"@type": …, "value": base64}`, because nobody here knows the type |
+//! | `Any` | the fields of the message inside with `@type`, or `@type` and `value` for a well-known type. Known are the messages that were compiled together with the one that has the `Any`; another one is an error. Eight may be in one another |
 //!
 //! Not supported: extensions, and fields whose type is one of `google/protobuf/{api,type,descriptor}.proto`.
 
+mod any;
+pub(crate) mod descriptor;
 pub(crate) mod json;
 mod messages;
+mod standard;
+
+pub(crate) use standard::standard_message;
 
 pub use prost_types::{Any, Duration, FieldMask, ListValue, NullValue, Struct, Timestamp, Value, value};

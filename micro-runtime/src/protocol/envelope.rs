@@ -1,9 +1,13 @@
 //! The reading side of envelopes: a byte of flags, four bytes of length, a message. Connect, gRPC
 //! and gRPC-Web share it.
 
+use std::time::Duration;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body;
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
 
 use super::body::ReadLimits;
 use crate::codec::Compression;
@@ -11,6 +15,9 @@ use crate::error::{Code, Error, Result};
 
 /// The flag of a compressed message.
 pub(crate) const COMPRESSED: u8 = 0b01;
+
+/// How long the end of a body is waited for where nothing depends on it.
+const FULL_STOP: Duration = Duration::from_millis(100);
 
 /// Cuts a body into envelopes.
 pub(crate) struct Envelopes<B> {
@@ -105,6 +112,14 @@ where
         }
         self.buffer.extend_from_slice(&std::mem::take(&mut self.chunk));
         self.buffer.extend_from_slice(&data);
+    }
+
+    /// Reads the end of a body whose last envelope was read. It is mostly there already, and a
+    /// connection whose answer is read to its end can be used again.
+    pub(crate) async fn finish(&mut self) {
+        if !self.body.is_end_stream() {
+            let _ = timeout(FULL_STOP, self.body.frame()).await;
+        }
     }
 
     fn take(&mut self) -> Result<Option<Envelope>> {

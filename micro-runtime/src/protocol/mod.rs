@@ -7,6 +7,7 @@
 mod answers;
 pub(crate) mod body;
 mod choice;
+mod claims;
 mod compressing;
 mod connect;
 mod envelope;
@@ -17,6 +18,7 @@ mod head;
 mod headers;
 pub(crate) mod http2;
 mod linger;
+mod mucp;
 mod reading;
 mod reset;
 mod rest;
@@ -26,24 +28,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, Version};
 use http_body::Body;
 use tokio::time::Instant;
 
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
-use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes};
-use crate::error::{Error, Result};
+use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes, Subscribers};
+use crate::error::Result;
 use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
+pub(crate) use claims::{Form, claims};
 use grpc::Dialect;
 use rest::Rest;
 
 /// What a server half works with.
 pub(crate) struct Site {
     pub(crate) routes: Routes,
+    pub(crate) subscribers: Subscribers,
     pub(crate) codecs: Codecs,
     pub(crate) interceptors: Arc<Interceptors>,
     /// The largest message, in bytes.
@@ -58,6 +63,8 @@ pub(crate) struct Site {
 /// A call that a client half sends.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
+    /// The name that the called service is registered by.
+    pub(crate) service: Arc<str>,
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
     /// How the messages of the request are compressed.
@@ -71,12 +78,12 @@ pub(crate) struct Outgoing {
     pub(crate) max_message_size: usize,
 }
 
-/// Where a call goes: what the URI of its request says beside the path.
+/// Where a call goes: what its request says of the connection it is sent on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
-    pub(crate) authority: &'a str,
-    /// Whether the connection is encrypted.
-    pub(crate) secure: bool,
+    pub(crate) scheme: &'a Scheme,
+    pub(crate) authority: &'a Authority,
+    pub(crate) version: Version,
 }
 
 impl Outgoing {
@@ -100,10 +107,10 @@ where
 {
     let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
     let mut response = match Dialect::of(request.headers()) {
+        Some(dialect @ Dialect::Grpc) => grpc::server::serve(site, request, peer, dialect).await,
+        Some(dialect) => grpc_web::server::serve(site, request, peer, dialect).await,
+        None if mucp::server::is_message(&request) => mucp::server::serve(site, request, peer).await,
         None => connect::server::serve(site, request, peer).await,
-        Some(Dialect::Grpc) => grpc::server::serve(site, request, peer, Dialect::Grpc).await,
-        Some(Dialect::Web) => grpc_web::server::serve(site, request, peer, false).await,
-        Some(Dialect::WebText) => grpc_web::server::serve(site, request, peer, true).await,
     };
     rest.close_after(&mut response);
     response
@@ -126,6 +133,6 @@ where
         Protocol::Connect => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
-        Protocol::Mucp => Err(Error::unimplemented(format!("calls in {protocol} cannot be made yet"))),
+        Protocol::Mucp => mucp::client::call(outgoing, target, send).await,
     }
 }

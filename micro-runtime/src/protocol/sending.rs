@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use http::Uri;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use tokio::sync::oneshot;
 
 use super::Target;
@@ -56,8 +56,8 @@ pub(crate) fn path(method: &MethodDescriptor) -> Result<PathAndQuery> {
 /// Where a request goes.
 pub(crate) fn uri(target: Target<'_>, path_and_query: PathAndQuery) -> Result<Uri> {
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(if target.secure { Scheme::HTTPS } else { Scheme::HTTP });
-    parts.authority = Authority::try_from(target.authority).ok();
+    parts.scheme = Some(target.scheme.clone());
+    parts.authority = Some(target.authority.clone());
     parts.path_and_query = Some(path_and_query);
     Uri::from_parts(parts).map_err(|error| {
         Error::invalid_argument(format!("`{}` is not an address", target.authority)).with_source(error)

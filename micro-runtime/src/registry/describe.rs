@@ -1,7 +1,7 @@
 //! From the static descriptors of a contract to the records of a registry.
 
 use super::{EndpointRecord, Labels, ValueRecord};
-use crate::endpoint::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
+use crate::endpoint::{BodyDescriptor, MethodDescriptor, ServiceDescriptor, SubscriberDescriptor};
 use crate::message::{Shape, ShapeKind};
 
 /// How many levels of a message are described; deeper ones are left out. go-micro has the same.
@@ -23,6 +23,18 @@ impl From<&MethodDescriptor> for EndpointRecord {
             request: Some(ValueRecord::from(&method.request)),
             response: Some(ValueRecord::from(&method.response)),
             metadata,
+        }
+    }
+}
+
+impl From<&SubscriberDescriptor> for EndpointRecord {
+    fn from(subscriber: &SubscriberDescriptor) -> Self {
+        let metadata = [(Self::TOPIC, subscriber.topic), (Self::SUBSCRIBER, "true")];
+        Self {
+            name: subscriber.method.endpoint(),
+            request: Some(ValueRecord::from(&subscriber.method.request)),
+            response: None,
+            metadata: metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         }
     }
 }

@@ -66,6 +66,10 @@ impl EndpointRecord {
     pub const IDEMPOTENT: &'static str = "idempotent";
     /// The metadata key that is `true` on a method that is marked as deprecated.
     pub const DEPRECATED: &'static str = "deprecated";
+    /// The metadata key that is `true` on a method that is not called but given events.
+    pub const SUBSCRIBER: &'static str = "subscriber";
+    /// The metadata key of the topic whose events a subscriber is given.
+    pub const TOPIC: &'static str = "topic";
 }
 
 /// The outline of a message, or of one field of it, at most three levels deep.

@@ -58,10 +58,7 @@ impl Door {
         match self.listener.accept().await {
             Ok((io, peer)) => {
                 let shared = self.shared.clone();
-                self.shared.tasks.spawn(async move {
-                    connection::serve(io, peer.into(), shared).await;
-                    drop(permit);
-                });
+                self.shared.tasks.spawn(connection::serve(io, peer.into(), shared, permit));
             }
             Err(error) if is_of_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was gone before it was accepted");

@@ -1,13 +1,13 @@
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::body::ResponseBody;
 use crate::error::Error;
-use crate::protocol::body::WireBody;
 
 /// Counts the calls of a server, or of one connection.
 #[derive(Debug, Default)]
@@ -16,6 +16,10 @@ pub(super) struct Activity {
     started: AtomicU64,
     /// Whether anything was read since the last call began or ended.
     heard: AtomicBool,
+    /// Whether the connection is to end with what is in flight.
+    leaving: AtomicBool,
+    /// What counts for a connection that has become something else than HTTP.
+    upgraded: OnceLock<InFlight>,
 }
 
 impl Activity {
@@ -37,6 +41,27 @@ impl Activity {
     /// Whether the peer of an HTTP/1.1 connection has begun a request and not sent its whole head.
     pub(super) fn awaits_head(&self) -> bool {
         self.heard.load(Ordering::Relaxed) && self.in_flight() == 0
+    }
+
+    /// Notes that no request is to follow those in flight.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no request is to follow those in flight.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the connection becomes something else than HTTP, which counts as a call of the
+    /// server until the connection is gone.
+    pub(super) fn upgrade(&self, server: &Arc<Self>) {
+        self.upgraded.get_or_init(|| server.begin());
+    }
+
+    /// Whether the connection has become something else than HTTP.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.get().is_some()
     }
 
     /// Counts a call until the token is dropped.
@@ -61,7 +86,7 @@ impl Drop for InFlight {
 
 /// A response body that counts as in flight until it is sent.
 pub(super) struct Counted {
-    pub(super) body: WireBody,
+    pub(super) body: ResponseBody,
     pub(super) _calls: [InFlight; 2],
 }
 

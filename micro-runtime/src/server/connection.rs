@@ -4,48 +4,55 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
+use super::body::RequestBody;
 use super::head_timeout::HeadTimeout;
-use super::sniff::{Sniffed, Spoken, sniff};
+use super::opening::{self, Http};
+use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::tracked::Tracked;
-use crate::protocol;
-use crate::protocol::http2::{CONNECTION_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
+use super::upgrade::Upgradable;
+use crate::protocol::http2::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves one connection to its end.
-pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
+pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
     // Who connects and says nothing, or not enough in time, gets no answer.
-    let Some((spoken, io)) = first_words(io, &activity, &shared).await else { return };
-    let io = TokioIo::new(Stalling::new(io, limits.write_timeout));
+    let Some((http, io)) = first_words(io, &peer, &activity, &shared).await else { return };
+    let io = Stalling::new(io, limits.write_timeout);
     let service = service_fn({
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
     });
-    let ended = match spoken {
-        Spoken::Http1 => {
+    let ended = match http {
+        Http::One => {
+            let io = Upgradable::new(io, permit, activity.clone(), &shared);
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(None)
                 .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
-                .serve_connection(io, service);
+                .serve_connection(TokioIo::new(io), service)
+                .with_upgrades();
             let head = Some(HeadTimeout::new(limits.header_timeout, &activity));
-            drive(connection, http1::Connection::graceful_shutdown, &shared, &activity, head).await
+            let shut_down = http1::UpgradeableConnection::graceful_shutdown;
+            drive(connection, shut_down, &shared, &activity, head).await
         }
-        Spoken::Http2 => {
+        Http::Two => {
+            let _permit = permit;
             let connection = http2::Builder::new(Tracked(shared.tasks.clone()))
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(limits.max_concurrent_streams)
@@ -53,8 +60,11 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .keep_alive_interval(limits.keep_alive_interval)
-                .keep_alive_timeout(PING_TIMEOUT)
-                .serve_connection(io, service);
+                .keep_alive_timeout(limits.keep_alive_timeout)
+                .max_pending_accept_reset_streams(limits.max_pending_resets)
+                .max_local_error_reset_streams(limits.max_stream_errors)
+                .max_send_buf_size(limits.max_send_buffer)
+                .serve_connection(TokioIo::new(io), service);
             drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, None).await
         }
     };
@@ -63,35 +73,48 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>) {
     }
 }
 
-async fn first_words(io: BoxIo, activity: &Arc<Activity>, shared: &Shared) -> Option<(Spoken, Sniffed)> {
+async fn first_words(
+    io: BoxIo,
+    peer: &str,
+    activity: &Arc<Activity>,
+    shared: &Shared,
+) -> Option<(Http, Sniffed)> {
     let stopped = async {
         shared.drain.cancelled().await;
         sleep(FIRST_WORDS).await;
     };
+    let opened = opening::open(io, shared.tls.as_ref(), peer, activity);
     tokio::select! {
         biased;
-        sniffed = timeout(shared.limits.header_timeout, sniff(io, activity.clone())) => sniffed.ok()?.ok(),
+        opened = timeout(shared.limits.header_timeout, opened) => opened.ok()?,
         () = stopped => None,
         () = shared.cut.cancelled() => None,
     }
 }
 
-async fn answer(
+fn answer(
     request: Request<Incoming>,
     peer: Arc<str>,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-) -> Result<Response<Counted>, Infallible> {
+) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
-    let mut response = protocol::serve(&shared.site, request, peer).await;
-    if version < Version::HTTP_2 && shared.drain.is_cancelled() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let request = request.map(RequestBody::from);
+    async move {
+        let mut response = shared.front.answer(request, peer).await;
+        if version < Version::HTTP_2 {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.upgrade(&shared.activity);
+            } else if activity.is_leaving() || shared.drain.is_cancelled() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+        }
+        Ok(response.map(|body| Counted { body, _calls: calls }))
     }
-    Ok(response.map(|body| Counted { body, _calls: calls }))
 }
 
-/// Runs a connection until it ends, is idle for too long, or the server stops.
+/// Runs a connection until it ends, is idle for too long or too old, or the server stops.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
     connection: C,
     shut_down: impl Fn(Pin<&mut C>),
@@ -101,24 +124,19 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
 ) -> hyper::Result<()> {
     let mut connection = pin!(connection);
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
+    let mut age = shared.limits.max_connection_age.map(|age| Box::pin(sleep(jittered(age))));
     let mut seen = activity.started();
-    let mut closing = false;
-    // How much longer a draining connection waits for the rest of a head.
+    let (mut closing, mut old) = (false, false);
+    // How much longer a connection that is to close waits for the rest of a head.
     let mut grace: Option<Pin<Box<Sleep>>> = None;
     loop {
-        let over = async {
-            match &mut grace {
-                Some(grace) => grace.await,
-                None => std::future::pending().await,
-            }
-        };
         let ended = async {
             match &mut head {
                 Some(head) => head.watch(connection.as_mut()).await,
                 None => Some(connection.as_mut().await),
             }
         };
-        tokio::select! {
+        let leaves = tokio::select! {
             // What has arrived is looked at before anything is closed.
             biased;
             ended = ended => match ended {
@@ -126,21 +144,22 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
                 // As with who says nothing at all, there is no answer.
                 None => return Ok(()),
             },
-            () = shared.drain.cancelled(), if !closing => {
-                closing = true;
-                // To shut HTTP/1.1 down would throw a request away whose head is on its way. Its
-                // answer closes the connection.
-                if head.is_none() || !activity.awaits_head() {
-                    shut_down(connection.as_mut());
-                } else {
-                    grace = Some(Box::pin(sleep(FIRST_WORDS)));
-                }
-            }
-            () = over => {
+            () = shared.drain.cancelled(), if !closing => true,
+            () = over(&mut grace) => {
                 grace = None;
                 shut_down(connection.as_mut());
+                false
             }
             () = shared.cut.cancelled() => return Ok(()),
+            () = over(&mut age) => {
+                if old {
+                    tracing::debug!("a connection was cut off that was too old, with calls in flight");
+                    return Ok(());
+                }
+                old = true;
+                age = Some(Box::pin(sleep(shared.limits.max_connection_age_grace)));
+                !closing
+            }
             () = idle.as_mut() => {
                 let quiet = activity.in_flight() == 0 && activity.started() == seen;
                 if quiet && closing {
@@ -153,7 +172,32 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
                 }
                 seen = activity.started();
                 idle.as_mut().reset(Instant::now() + shared.limits.idle_timeout);
+                false
+            }
+        };
+        if leaves {
+            closing = true;
+            activity.leave();
+            // To shut HTTP/1.1 down would throw a request away whose head is on its way. Its answer
+            // closes the connection.
+            if head.is_none() || !activity.awaits_head() {
+                shut_down(connection.as_mut());
+            } else {
+                grace = Some(Box::pin(sleep(FIRST_WORDS)));
             }
         }
     }
+}
+
+/// Waits for the time to be over, where there is one.
+async fn over(time: &mut Option<Pin<Box<Sleep>>>) {
+    match time {
+        Some(time) => time.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Up to a tenth more or less.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::protocol::http2::PING_TIMEOUT;
+
 /// The longest time that a limit can be, which is as good as never: timers cannot add more.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
@@ -19,6 +21,11 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 /// HTTP/2 a stream whose messages the client does not take waits for as long as the call may last,
 /// since a slow reader is what back-pressure is for.
 ///
+/// Some limits of the HTTP libraries below are no options. A head of HTTP/1.1 has at most 100 headers. A
+/// head of HTTP/2 may be cut into a few more frames than one of the largest size needs, and a client that
+/// goes on with them (a flood of `CONTINUATION`) is disconnected, as is one that sends very many `DATA`
+/// frames with next to nothing in them.
+///
 /// ```
 /// # use std::time::Duration;
 /// # use micro_runtime::server::Limits;
@@ -35,6 +42,13 @@ pub struct Limits {
     pub(crate) write_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) keep_alive_interval: Duration,
+    pub(crate) keep_alive_timeout: Duration,
+    /// `None` where it is never.
+    pub(crate) max_connection_age: Option<Duration>,
+    pub(crate) max_connection_age_grace: Duration,
+    pub(crate) max_pending_resets: usize,
+    pub(crate) max_stream_errors: usize,
+    pub(crate) max_send_buffer: usize,
 }
 
 impl Limits {
@@ -50,6 +64,12 @@ impl Limits {
             write_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(300),
             keep_alive_interval: Duration::from_secs(30),
+            keep_alive_timeout: PING_TIMEOUT,
+            max_connection_age: None,
+            max_connection_age_grace: NEVER,
+            max_pending_resets: 64,
+            max_stream_errors: 1024,
+            max_send_buffer: 400 * 1024,
         }
     }
 
@@ -117,11 +137,66 @@ impl Limits {
         self
     }
 
-    /// How often a silent HTTP/2 peer is asked whether it is still there; 30 s unless set. One that
-    /// does not answer within 20 s is disconnected, and its calls are cancelled.
+    /// How often a silent HTTP/2 peer is asked whether it is still there; 30 s unless set.
     #[must_use]
     pub fn keep_alive_interval(mut self, interval: Duration) -> Self {
         self.keep_alive_interval = bounded(interval);
+        self
+    }
+
+    /// How long an HTTP/2 peer may take to answer that it is still there; 20 s unless set. After that it
+    /// is disconnected, and its calls are cancelled.
+    #[must_use]
+    pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.keep_alive_timeout = bounded(timeout);
+        self
+    }
+
+    /// How old a connection may become; no limit unless set. Then the client is told to use another one
+    /// (`GOAWAY`, or `connection: close` with the next answer), and calls in flight go on for the
+    /// [grace](Self::max_connection_age_grace). So a balancer of connections in front of the service
+    /// gets to spread its clients anew.
+    ///
+    /// Each connection gets up to a tenth more or less, so that those that came together do not go
+    /// together. A connection that has become something else, a WebSocket for example, has no age.
+    #[must_use]
+    pub fn max_connection_age(mut self, age: Duration) -> Self {
+        self.max_connection_age = Some(bounded(age)).filter(|age| *age < NEVER);
+        self
+    }
+
+    /// How long the calls on a connection that is too old may take to finish; as long as they like
+    /// unless set. The rest is cut off.
+    #[must_use]
+    pub fn max_connection_age_grace(mut self, grace: Duration) -> Self {
+        self.max_connection_age_grace = bounded(grace);
+        self
+    }
+
+    /// How many calls an HTTP/2 client may take back so fast that the server did not get to look at
+    /// them, at any one time; 64 unless set. One that takes back more (a rapid reset, CVE-2023-44487) is
+    /// disconnected. Calls that are cancelled later do not count.
+    #[must_use]
+    pub fn max_pending_resets(mut self, resets: usize) -> Self {
+        self.max_pending_resets = resets;
+        self
+    }
+
+    /// How many streams of an HTTP/2 connection may break the rules of the protocol, for each of which
+    /// the server resets the stream; 1024 unless set. A client that breaks more of them
+    /// (CVE-2025-8671) is disconnected.
+    #[must_use]
+    pub fn max_stream_errors(mut self, errors: usize) -> Self {
+        self.max_stream_errors = errors;
+        self
+    }
+
+    /// How many bytes of the answers of one HTTP/2 call wait in the server while the client takes them
+    /// slowly; 400 KiB unless set. Then the handler waits. A single message is held whole, however
+    /// large it is.
+    #[must_use]
+    pub fn max_send_buffer(mut self, bytes: u32) -> Self {
+        self.max_send_buffer = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
         self
     }
 }

@@ -1,14 +1,25 @@
 //! The server: accepts connections, tells HTTP/1.1 from HTTP/2, hands requests to the protocols,
 //! and drains.
+//!
+//! Around the protocols stand the tower layers of [`Service::layer`](crate::Service::layer), and
+//! beside them the HTTP service of [`Service::mount`](crate::Service::mount).
 
 mod accept;
 mod activity;
+mod body;
 mod connection;
+mod cors;
+mod front;
 mod head_timeout;
+mod http_service;
 mod limits;
+mod opening;
+mod panics;
+mod peer;
 mod sniff;
 mod stall;
 mod tracked;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +29,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use body::{RequestBody, ResponseBody};
+pub use cors::Cors;
+pub(crate) use front::Surroundings;
+pub use http_service::HttpService;
 pub use limits::Limits;
+pub use peer::Peer;
 
 use crate::protocol::Site;
+use crate::tls::Acceptor;
 use crate::transport::Listener;
 use activity::Activity;
+use front::Front;
 
 /// How long a server that stops waits for handlers that were cut off. They end at once, unless one
 /// of them blocks its thread.
@@ -36,8 +54,10 @@ pub(crate) struct Server {
 
 /// What the connections of a server have in common.
 struct Shared {
-    site: Site,
+    front: Front,
     limits: Limits,
+    /// What a service with TLS accepts connections with.
+    tls: Option<Acceptor>,
     activity: Arc<Activity>,
     /// A permit for every connection that may still come.
     room: Arc<Semaphore>,
@@ -51,11 +71,18 @@ struct Shared {
 
 impl Server {
     /// Serves on a listener, in tasks of its own.
-    pub(crate) fn start(listener: Box<dyn Listener>, site: Site, limits: Limits) -> Self {
+    pub(crate) fn start(
+        listener: Box<dyn Listener>,
+        site: Site,
+        surroundings: Surroundings,
+        limits: Limits,
+        tls: Option<Acceptor>,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            site,
+            front: Front::new(site, surroundings),
             room: Arc::new(Semaphore::new(limits.max_connections)),
             limits,
+            tls,
             activity: Arc::default(),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),

@@ -13,9 +13,14 @@ use crate::transport::BoxIo;
 /// How every HTTP/2 connection opens (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How every TLS connection opens: the type of its first record, a handshake (RFC 8446, section
+/// 5.1). No other protocol here begins with this byte.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spoken {
+    Tls,
     Http1,
     Http2,
 }
@@ -30,6 +35,9 @@ pub(super) async fn sniff(mut io: BoxIo, activity: Arc<Activity>) -> io::Result<
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         length += more;
+        if read[0] == TLS_HANDSHAKE {
+            break Spoken::Tls;
+        }
         if read[..length] != HTTP2_PREFACE[..length] {
             break Spoken::Http1;
         }
@@ -131,5 +139,7 @@ mod tests {
         let split = sniffed(&[&HTTP2_PREFACE[..3], &HTTP2_PREFACE[3..]]).await;
         assert_eq!(split, (Spoken::Http2, HTTP2_PREFACE.to_vec()));
         assert_eq!(sniffed(&[b"PRI", b"NT"]).await, (Spoken::Http1, b"PRINT".to_vec()));
+        let hello: &[u8] = &[TLS_HANDSHAKE, 3, 1, 2, 0];
+        assert_eq!(sniffed(&[&hello[..1], &hello[1..]]).await, (Spoken::Tls, hello.to_vec()));
     }
 }

@@ -6,10 +6,12 @@ use tokio::time::sleep;
 use super::decide::Decided;
 use super::hooks::{Errors, Hooks};
 use super::registrar::Registrar;
+use super::standard::Standard;
 use crate::error::Result;
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
-use crate::server::{Limits, Server};
+use crate::server::{Limits, Server, Surroundings};
+use crate::tls::Acceptor;
 use crate::transport::Transport;
 
 /// What a service has brought up so far, and how that is taken down again.
@@ -18,6 +20,7 @@ use crate::transport::Transport;
 /// once it got to `after_start`, `before_stop` does, whatever failed in between.
 pub(super) struct Life {
     hooks: Hooks,
+    standard: Standard,
     server: Option<Server>,
     registrar: Option<Registrar>,
     ready: bool,
@@ -31,7 +34,9 @@ pub(super) struct Plan {
     pub(super) decided: Decided,
     pub(super) endpoints: Vec<EndpointRecord>,
     pub(super) site: Site,
+    pub(super) surroundings: Surroundings,
     pub(super) limits: Limits,
+    pub(super) tls: Option<Acceptor>,
     pub(super) registry: Arc<dyn Registry>,
     pub(super) transport: Arc<dyn Transport>,
     /// The registry and the selector, each with its source, for the log.
@@ -39,20 +44,27 @@ pub(super) struct Plan {
 }
 
 impl Life {
-    pub(super) fn new(hooks: Hooks, spread_delay: Duration, drain_timeout: Duration) -> Self {
-        Self { hooks, server: None, registrar: None, ready: false, spread_delay, drain_timeout }
+    pub(super) fn new(
+        hooks: Hooks,
+        standard: Standard,
+        spread_delay: Duration,
+        drain_timeout: Duration,
+    ) -> Self {
+        Self { hooks, standard, server: None, registrar: None, ready: false, spread_delay, drain_timeout }
     }
 
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
     /// [`Life::down`] undoes what was done.
     pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
-        let Plan { name, decided, endpoints, site, limits, registry, transport, chosen } = plan;
+        let Plan { name, decided, endpoints, site, surroundings, limits, tls, registry, transport, chosen } =
+            plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
 
         let listener = transport.listen(&decided.address).await?;
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
-        self.server = Some(Server::start(listener, site, limits));
+        let encrypted = tls.is_some();
+        self.server = Some(Server::start(listener, site, surroundings, limits, tls));
 
         let registration = decided.registration(&name, advertised, endpoints);
         let node = registration.node.clone();
@@ -69,9 +81,11 @@ impl Life {
             registry,
             selector,
             transport = transport.name(),
+            tls = encrypted,
             "started"
         );
         self.ready = true;
+        self.standard.ready();
         std::mem::take(&mut self.hooks.after_start).run().await?;
         Ok(address)
     }
@@ -82,6 +96,7 @@ impl Life {
         if self.ready {
             self.hooks.before_stop.run_all(errors).await;
         }
+        self.standard.leave();
         if let Some(registrar) = self.registrar {
             let left = registrar.stop().await;
             // Of a node that could not leave nobody hears, however long it waits.
@@ -90,6 +105,7 @@ impl Life {
             }
             errors.note(left);
         }
+        self.standard.stop();
         if let Some(server) = self.server {
             let cut = server.stop(self.drain_timeout).await;
             if cut > 0 {

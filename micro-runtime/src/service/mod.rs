@@ -2,12 +2,14 @@
 
 mod decide;
 mod hooks;
+mod http;
 mod life;
 mod registrar;
 mod run;
 mod running;
 mod signals;
 mod source;
+mod standard;
 mod start;
 
 use std::convert::Infallible;
@@ -24,8 +26,10 @@ use crate::codec::{Codec, Codecs, SerdeCodec};
 use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::health::Health;
 use crate::registry::{Memory as MemoryRegistry, Registry};
-use crate::server::Limits;
+use crate::server::{Limits, Surroundings};
+use crate::tls::ServerTls;
 use crate::transport::{Memory as MemoryTransport, Tcp, Transport};
 use hooks::Hooks;
 
@@ -72,8 +76,12 @@ pub struct Service {
     transport: Arc<dyn Transport>,
     codecs: Codecs,
     interceptors: Interceptors,
+    surroundings: Surroundings,
+    health: Health,
+    reflection: bool,
     limits: Limits,
     compress_from: Option<usize>,
+    tls: Option<ServerTls>,
     spread_delay: Duration,
     drain_timeout: Duration,
     environment: Environment,
@@ -107,8 +115,12 @@ impl Service {
             transport: Arc::new(Tcp),
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
+            surroundings: Surroundings::default(),
+            health: Health::new(),
+            reflection: true,
             limits: Limits::new(),
             compress_from: None,
+            tls: None,
             spread_delay: DEFAULT_SPREAD_DELAY,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             environment: Environment::process(),
@@ -253,9 +265,44 @@ impl Service {
         self
     }
 
+    /// A handle on the health that the service tells those who ask, for handlers and hooks that know
+    /// what it depends on.
+    ///
+    /// ```
+    /// # use micro_runtime::Service;
+    /// let service = Service::new("greeter");
+    /// let health = service.health();
+    /// let service = service.before_start(|| async move {
+    ///     health.set_serving_of("greeter.v1.Greeter", false);
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Whether callers may ask what is served and what its messages look like, as `grpcurl` does. They
+    /// may unless set.
+    #[cfg(feature = "protobuf")]
+    pub fn reflection(mut self, yes: bool) -> Self {
+        self.reflection = yes;
+        self
+    }
+
     /// What callers are granted: sizes and times.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Takes only connections with TLS; without TLS unless set.
+    ///
+    /// Clients must be told, with [`ClientBuilder::tls`](crate::client::ClientBuilder::tls); the
+    /// service's own [`client`](Self::client) as well, with [`with_client`](Self::with_client),
+    /// where the services that it calls take only TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 

@@ -6,18 +6,20 @@ use super::run;
 use super::signals::Signals;
 use crate::client::Client;
 use crate::error::Result;
+use crate::health::Health;
 
 /// A service that takes calls. Dropping it stops it at once; [`stop`](Self::stop) lets it finish.
 #[must_use = "a service stops when this is dropped"]
 pub struct Running {
     client: Client,
+    health: Health,
     address: String,
     life: Life,
 }
 
 impl Running {
-    pub(super) fn new(client: Client, address: String, life: Life) -> Self {
-        Self { client, address, life }
+    pub(super) fn new(client: Client, health: Health, address: String, life: Life) -> Self {
+        Self { client, health, address, life }
     }
 
     /// A client that finds services where this one is registered, itself included, and connects
@@ -34,6 +36,11 @@ impl Running {
         &self.address
     }
 
+    /// A handle on the health that it tells those who ask.
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
     /// Waits for Ctrl-C or SIGTERM, then stops. A second signal stops at once.
     pub async fn until_signal(self) -> Result<()> {
         run::until(self, Signals::new()?).await
@@ -42,7 +49,7 @@ impl Running {
     /// Stops, in this order:
     ///
     /// 1. `before_stop` hooks run, as long as they take;
-    /// 2. the node leaves the registry, which holds up what follows for 2 s at most;
+    /// 2. its [health](Self::health) is that it serves nothing, and the node leaves the registry, which holds up what follows for 2 s at most;
     /// 3. calls are still taken for the [spread delay](super::Service::spread_delay);
     /// 4. no new calls are taken, and those in flight may finish for up to the
     ///    [drain timeout](super::Service::drain_timeout); the rest is cut off;

@@ -4,13 +4,15 @@ use super::decide::Decided;
 use super::hooks::Errors;
 use super::life::{Life, Plan};
 use super::source::Source;
+use super::standard::Standard;
 use super::{Running, Service};
 use crate::client::Client;
-use crate::endpoint::Routes;
+use crate::endpoint::{Routes, Subscribers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::registry::{EndpointRecord, Registry};
+use crate::tls::ServerTls;
 
 /// How a start ended that did not fail: with a service that takes calls, or undone because it was
 /// told to stop.
@@ -20,6 +22,7 @@ pub(super) type Started<S> = std::result::Result<Running, S>;
 ///
 /// Where the start fails or is told to stop, what was done is undone before this returns.
 pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) -> Result<Started<S>> {
+    let health = service.health();
     let (client, mut life, plan) = prepare(service)?;
     let up = tokio::select! {
         biased;
@@ -28,7 +31,7 @@ pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) ->
     };
     let mut errors = Errors::default();
     match up {
-        Ok(Ok(address)) => Ok(Ok(Running::new(client, address, life))),
+        Ok(Ok(address)) => Ok(Ok(Running::new(client, health, address, life))),
         Ok(Err(error)) => {
             life.down(&mut errors).await;
             Err(errors.behind(error))
@@ -52,13 +55,18 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         Some(given) => (given.selector_name()?, Source::Client),
         None => (service.own.selector_name()?, Source::of(&service.environment, "MICRO_SELECTOR")?),
     };
-    let routes = Routes::new(service.binder)?;
-    let endpoints = routes.methods().map(EndpointRecord::from).collect();
+    let mut binder = service.binder;
+    let subscribers = Subscribers::take(&mut binder);
+    let mut routes = Routes::new(binder)?;
+    let standard = Standard::new(service.health, service.reflection, &mut routes);
+    let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
+    let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
     decided.registration(&service.name, decided.address.clone(), Vec::new()).check()?;
 
     let site = Site {
         routes,
+        subscribers,
         codecs: service.codecs,
         interceptors: Arc::new(service.interceptors),
         max_message_size: service.limits.max_message_size,
@@ -66,13 +74,15 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         compress_from: service.compress_from,
     };
     let chosen = [registry_from.of_value(registry.name()), selector_from.of_value(selector)];
-    let life = Life::new(service.hooks, service.spread_delay, service.drain_timeout);
+    let life = Life::new(service.hooks, standard, service.spread_delay, service.drain_timeout);
     let plan = Plan {
         name: service.name,
         decided,
         endpoints,
         site,
+        surroundings: service.surroundings,
         limits: service.limits,
+        tls: service.tls.as_ref().map(ServerTls::open).transpose()?,
         registry,
         transport: service.transport,
         chosen,

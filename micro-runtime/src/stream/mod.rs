@@ -101,6 +101,10 @@ impl<T: Send + 'static> Streaming<T> {
         }
     }
 
+    pub(crate) fn around(&self) -> Option<&Arc<Around>> {
+        self.around.as_ref()
+    }
+
     pub(crate) fn with_around(mut self, around: Arc<Around>) -> Self {
         self.around = Some(around);
         self

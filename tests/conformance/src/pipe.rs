@@ -32,7 +32,8 @@ pub async fn write<T: Message>(to: &mut (impl AsyncWrite + Unpin), message: &T) 
     let mut buffer = BytesMut::new();
     buffer.put_u32(0);
     Codec::PROTO.encode(message, &mut buffer)?;
-    let length = u32::try_from(buffer.len() - 4).map_err(|_| Error::out_of_range("a message of over 4 GiB"))?;
+    let length =
+        u32::try_from(buffer.len() - 4).map_err(|_| Error::out_of_range("a message of over 4 GiB"))?;
     buffer[..4].copy_from_slice(&length.to_be_bytes());
     to.write_all(&buffer).await.map_err(broken)?;
     to.flush().await.map_err(broken)

@@ -10,3 +10,13 @@ pub mod all {
 pub mod single {
     micro::include_proto!("single.v1");
 }
+
+/// A package that uses types which were generated elsewhere.
+pub mod outside {
+    micro::include_protos!("outside.rs");
+}
+
+/// The same alone.
+pub mod outside_alone {
+    micro::include_proto!("outside.v1");
+}

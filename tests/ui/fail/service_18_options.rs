@@ -26,4 +26,7 @@ trait Greeter {
     async fn conditional(&self, ctx: &Context, request: u32) -> Result<u32>;
 }
 
+#[micro::service(descriptors)]
+trait Undescribed {}
+
 fn main() {}

@@ -1,24 +1,25 @@
+use std::fmt;
 use std::marker::PhantomData;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Error as _, SerializeMap, Serializer};
-use serde_json::{Map, Value as Json};
 
-use super::{
-    Base64, Bool, Double, Duration, Empty, FieldMask, Float, Int32, Int64, ListValue, Read, Rule, Str,
-    Struct, Timestamp, Uint32, Uint64, Value, Written, bytes,
-};
+use super::depth::Deeper;
+use super::kept::Kept;
+use super::rest::Rest;
+use super::tagged::Tagged;
+use super::types::{Form, Type, Types, find};
+use super::{Rule, mistyped};
 
-/// `google.protobuf.Any`: an object with `@type`.
-///
-/// The specification wants the fields of the message inside, which takes a registry of all types.
-/// There is none; a type that is not well known is base64 in a field `value`.
-#[derive(Debug)]
-pub struct Any;
+/// `google.protobuf.Any`: an object with `@type`, and the fields of the message inside. `T` knows
+/// the types that can be inside, besides the well-known ones.
+pub struct Any<T>(PhantomData<T>);
 
-impl Rule<prost_types::Any> for Any {
+pub(super) const TYPE: &str = "@type";
+const VALUE: &str = "value";
+
+impl<T: Types> Rule<prost_types::Any> for Any<T> {
     fn write<S: Serializer>(any: &prost_types::Any, serializer: S) -> Result<S::Ok, S::Error> {
         if any.type_url.is_empty() {
             if !any.value.is_empty() {
@@ -26,110 +27,172 @@ impl Rule<prost_types::Any> for Any {
             }
             return serializer.serialize_map(Some(0))?.end();
         }
-        let value =
-            well_known(type_name(&any.type_url), Step::Write(&any.value)).map_err(S::Error::custom)?;
-        let value = match value {
-            Some(Stepped::Written(value)) => value,
-            _ => Json::String(STANDARD.encode(&any.value)),
-        };
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("@type", &any.type_url)?;
-        map.serialize_entry("value", &value)?;
-        map.end()
+        let _deeper = Deeper::enter().map_err(S::Error::custom)?;
+        let ty = named::<T>(&any.type_url).map_err(S::Error::custom)?;
+        // Taken and set by the closure, which is called once unless the bytes are wrong.
+        let mut serializer = Some(serializer);
+        let mut written = None;
+        let decoded = (ty.write)(&any.value, &mut |message| {
+            let Some(serializer) = serializer.take() else { return };
+            written = Some(match ty.form {
+                Form::Fields => erased_serde::serialize(message, Tagged::new(&any.type_url, serializer)),
+                Form::Value => serializer.serialize_map(Some(2)).and_then(|mut map| {
+                    map.serialize_entry(TYPE, &any.type_url)?;
+                    map.serialize_entry(VALUE, message)?;
+                    map.end()
+                }),
+            });
+        });
+        match (decoded, written) {
+            (Ok(()), Some(written)) => written,
+            (Err(error), _) => Err(S::Error::custom(inside(ty, error))),
+            (Ok(()), None) => Err(S::Error::custom(inside(ty, "it was not written"))),
+        }
     }
 
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<prost_types::Any, D::Error> {
-        // `@type` may come last, so the object is read before it is understood.
-        let mut object = Map::deserialize(deserializer)?;
-        if object.is_empty() {
-            return Ok(prost_types::Any::default());
-        }
-        let type_url = match object.remove("@type") {
-            Some(Json::String(type_url)) if !type_url.is_empty() => type_url,
-            _ => return Err(D::Error::custom("google.protobuf.Any needs its type in `@type`")),
-        };
-        let value = object.remove("value");
-        let name = type_name(&type_url);
-        let read = well_known(name, Step::Read(value.clone())).map_err(D::Error::custom)?;
-        let value = match (read, value) {
-            (Some(Stepped::Read(value)), _) => value,
-            (_, Some(Json::String(text))) => bytes::decode(&text).map_err(D::Error::custom)?,
-            (_, None) if object.is_empty() => Vec::new(),
-            _ => {
-                return Err(D::Error::custom(format_args!(
-                    "google.protobuf.Any of type `{name}`: send its protobuf bytes as base64 in `value`"
-                )));
+        deserializer.deserialize_map(AnyVisitor(PhantomData::<T>))
+    }
+}
+
+fn named<T: Types>(type_url: &str) -> Result<&'static Type, String> {
+    let (_, name) = type_url.rsplit_once('/').ok_or_else(|| {
+        format!("`{}` is not the type of a google.protobuf.Any: write `type.googleapis.com/` and the full name of the message", mistyped(type_url))
+    })?;
+    find::<T>(name).ok_or_else(|| {
+        format!(
+            "google.protobuf.Any holds a `{}`, which is not known here: its JSON is known of the messages that were \
+             compiled together with the one that holds it, and of the well-known types",
+            mistyped(name)
+        )
+    })
+}
+
+fn inside(ty: &Type, error: impl fmt::Display) -> String {
+    format!("google.protobuf.Any of type `{}`: {error}", ty.name)
+}
+
+struct AnyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Types> Visitor<'de> for AnyVisitor<T> {
+    type Value = prost_types::Any;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of type google.protobuf.Any")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<prost_types::Any, A::Error> {
+        // The type comes first, unless somebody else sorted the fields; what stands before it waits.
+        let mut before = Vec::new();
+        let type_url = loop {
+            match map.next_key::<String>()? {
+                Some(name) if name == TYPE => break map.next_value::<String>()?,
+                Some(name) => before.push((name, map.next_value_seed(Kept)?)),
+                None if before.is_empty() => return Ok(prost_types::Any::default()),
+                None => return Err(A::Error::custom("google.protobuf.Any needs its type in `@type`")),
             }
+        };
+        if type_url.is_empty() {
+            return Err(A::Error::custom("google.protobuf.Any needs its type in `@type`, and it is empty"));
+        }
+        let ty = named::<T>(&type_url).map_err(A::Error::custom)?;
+        let rest = Rest::new(before, map);
+        let value = match ty.form {
+            Form::Fields => ReadInside(ty).deserialize(MapAccessDeserializer::new(rest))?,
+            Form::Value => read_value(ty, rest)?,
         };
         Ok(prost_types::Any { type_url, value })
     }
 }
 
-/// The name of the type, which is behind the last slash.
-fn type_name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
-}
-
-enum Step<'a> {
-    Write(&'a [u8]),
-    Read(Option<Json>),
-}
-
-enum Stepped {
-    Written(Json),
-    Read(Vec<u8>),
-}
-
-/// Writes or reads the JSON of a well-known type; `None` where it is not one.
-fn well_known(name: &str, step: Step<'_>) -> Result<Option<Stepped>, String> {
-    let Some(name) = name.strip_prefix("google.protobuf.") else { return Ok(None) };
-    let stepped = match name {
-        "Any" => by::<Any, prost_types::Any>(step),
-        "Timestamp" => by::<Timestamp, prost_types::Timestamp>(step),
-        "Duration" => by::<Duration, prost_types::Duration>(step),
-        "FieldMask" => by::<FieldMask, prost_types::FieldMask>(step),
-        "Struct" => by::<Struct, prost_types::Struct>(step),
-        "Value" => by::<Value, prost_types::Value>(step),
-        "ListValue" => by::<ListValue, prost_types::ListValue>(step),
-        "Empty" => by::<Empty, ()>(step),
-        "BoolValue" => by::<Bool, bool>(step),
-        "StringValue" => by::<Str, String>(step),
-        "BytesValue" => by::<Base64, Vec<u8>>(step),
-        "Int32Value" => by::<Int32, i32>(step),
-        "Int64Value" => by::<Int64, i64>(step),
-        "UInt32Value" => by::<Uint32, u32>(step),
-        "UInt64Value" => by::<Uint64, u64>(step),
-        "FloatValue" => by::<Float, f32>(step),
-        "DoubleValue" => by::<Double, f64>(step),
-        _ => return Ok(None),
-    };
-    stepped
-        .map(Some)
-        .map_err(|error| format!("google.protobuf.Any of type `google.protobuf.{name}`: {error}"))
-}
-
-fn by<R: Rule<T>, T: prost::Message + Default>(step: Step<'_>) -> Result<Stepped, String> {
-    match step {
-        Step::Write(bytes) => {
-            let message = T::decode(bytes).map_err(|error| error.to_string())?;
-            let json = serde_json::to_value(Written::<R, T>::new(&message));
-            json.map(Stepped::Written).map_err(|error| error.to_string())
+/// Reads a type that stands in the field `value`. Other fields are unknown, and ignored.
+fn read_value<'de, A: MapAccess<'de>>(ty: &'static Type, mut rest: Rest<A>) -> Result<Vec<u8>, A::Error> {
+    let mut value = None;
+    while let Some(name) = rest.next_key::<String>()? {
+        if name != VALUE {
+            rest.next_value::<IgnoredAny>()?;
+        } else if value.is_some() {
+            return Err(A::Error::duplicate_field(VALUE));
+        } else {
+            value = Some(rest.next_value_seed(ReadInside(ty))?);
         }
-        Step::Read(None) => Err("its value in `value` is missing".to_owned()),
-        Step::Read(Some(json)) => {
-            let message = Read::<R, T>(PhantomData).deserialize(json).map_err(|error| error.to_string())?;
-            Ok(Stepped::Read(message.encode_to_vec()))
-        }
+    }
+    match value {
+        Some(value) => Ok(value),
+        // There are implementations that leave out what is always the same.
+        None if ty.name == "google.protobuf.Empty" => Ok(Vec::new()),
+        None => Err(A::Error::custom(inside(ty, "its value in `value` is missing"))),
+    }
+}
+
+/// Reads the message inside, and encodes it.
+struct ReadInside(&'static Type);
+
+impl<'de> DeserializeSeed<'de> for ReadInside {
+    type Value = Vec<u8>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let mut deserializer = <dyn erased_serde::Deserializer<'_>>::erase(deserializer);
+        (self.0.read)(&mut deserializer).map_err(|error| D::Error::custom(inside(self.0, error)))
+    }
+}
+
+impl<T> fmt::Debug for Any<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Any")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{read, written};
+    use super::super::{Fields, NoTypes, Str, Writer, plain, read_message};
     use super::*;
 
+    /// A message as micro-build writes it.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Order {
+        #[prost(string, tag = "1")]
+        id: String,
+    }
+
+    impl serde::Serialize for Order {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut out = Writer::new(serializer)?;
+            out.plain::<Str, _>("id", &self.id)?;
+            out.end()
+        }
+    }
+
+    impl<'de> serde::Deserialize<'de> for Order {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            read_message(deserializer)
+        }
+    }
+
+    impl Fields for Order {
+        const NAME: &'static str = "shop.v1.Order";
+        const NAMES: &'static [&'static str] = &["id"];
+
+        fn find(name: &str) -> Option<usize> {
+            (name == "id").then_some(0)
+        }
+
+        fn read<'de, A: MapAccess<'de>>(&mut self, _: usize, map: &mut A) -> Result<(), A::Error> {
+            plain::<Str, _, _>(map, &mut self.id)
+        }
+    }
+
+    struct Known;
+
+    impl Types for Known {
+        const ALL: &'static [Type] = &[Type::of::<Order>("shop.v1.Order")];
+    }
+
+    type Ours = Any<Known>;
+
     fn there_and_back(text: &str) -> String {
-        written::<Any, _>(&read::<Any, prost_types::Any>(text).unwrap()).unwrap()
+        written::<Ours, _>(&read::<Ours, prost_types::Any>(text).unwrap()).unwrap()
     }
 
     #[test]
@@ -138,24 +201,41 @@ mod tests {
             r#"{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1.500s"}"#,
             r#"{"@type":"type.googleapis.com/google.protobuf.Empty","value":{}}"#,
             r#"{"@type":"type.googleapis.com/google.protobuf.Int64Value","value":"5"}"#,
+            r#"{"@type":"type.googleapis.com/google.protobuf.FloatValue","value":0.1}"#,
             r#"{"@type":"type.googleapis.com/google.protobuf.Value","value":null}"#,
             r#"{"@type":"x/google.protobuf.Any","value":{"@type":"x/google.protobuf.BoolValue","value":true}}"#,
+            r#"{"@type":"x/google.protobuf.Any","value":{"@type":"x/shop.v1.Order","id":"1"}}"#,
             "{}",
         ] {
             assert_eq!(there_and_back(text), text);
         }
-        let last = r#"{"value":"1s","@type":"type.googleapis.com/google.protobuf.Duration"}"#;
-        assert_eq!(
-            there_and_back(last),
-            r#"{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}"#
-        );
     }
 
     #[test]
-    fn any_other_type_is_base64_and_loses_nothing() {
-        let text = r#"{"@type":"type.googleapis.com/shop.v1.Order","value":"CAE="}"#;
+    fn a_message_that_was_compiled_with_it_stands_there_with_its_fields() {
+        let text = r#"{"@type":"type.googleapis.com/shop.v1.Order","id":"1"}"#;
         assert_eq!(there_and_back(text), text);
-        assert_eq!(read::<Any, prost_types::Any>(text).unwrap().value, [8, 1]);
+        assert_eq!(read::<Ours, prost_types::Any>(text).unwrap().value, b"\n\x011");
+        let text = r#"{"@type":"x/shop.v1.Order"}"#;
+        assert_eq!(there_and_back(text), text);
+    }
+
+    #[test]
+    fn the_type_may_stand_anywhere_and_fields_nobody_knows_are_ignored() {
+        for text in [
+            r#"{"id":"1","@type":"x/shop.v1.Order"}"#,
+            r#"{"odd":{"a":[1,2.5,null]},"id":"1","@type":"x/shop.v1.Order","more":[]}"#,
+        ] {
+            assert_eq!(there_and_back(text), r#"{"@type":"x/shop.v1.Order","id":"1"}"#);
+        }
+        for text in [
+            r#"{"value":"1s","@type":"x/google.protobuf.Duration"}"#,
+            r#"{"a":1,"@type":"x/google.protobuf.Duration","b":2,"value":"1s","c":3}"#,
+        ] {
+            assert_eq!(there_and_back(text), r#"{"@type":"x/google.protobuf.Duration","value":"1s"}"#);
+        }
+        let text = r#"{"@type":"x/google.protobuf.Empty"}"#;
+        assert_eq!(there_and_back(text), r#"{"@type":"x/google.protobuf.Empty","value":{}}"#);
     }
 
     #[test]
@@ -163,15 +243,62 @@ mod tests {
         for (text, reason) in [
             (r#"{"value":"1s"}"#, "needs its type in `@type`"),
             (r#"{"@type":""}"#, "needs its type in `@type`"),
+            (r#"{"@type":"shop.v1.Order"}"#, "write `type.googleapis.com/`"),
             (r#"{"@type":"x/google.protobuf.Duration"}"#, "its value in `value` is missing"),
             (
                 r#"{"@type":"x/google.protobuf.Duration","value":1}"#,
                 "`google.protobuf.Duration`: invalid type",
             ),
-            (r#"{"@type":"x/shop.v1.Order","id":1}"#, "send its protobuf bytes as base64"),
+            (
+                r#"{"@type":"x/google.protobuf.Api","value":1}"#,
+                "holds a `google.protobuf.Api`, which is not known",
+            ),
+            (r#"{"@type":"x/shop.v1.Ordre","id":1}"#, "holds a `shop.v1.Ordre`, which is not known here"),
+            (r#"{"@type":"x/shop.v1.Order","id":1}"#, "`shop.v1.Order`: invalid type: integer `1`"),
+            (r#"{"id":1,"@type":"x/shop.v1.Order"}"#, "`shop.v1.Order`: invalid type: integer `1`"),
+            (r#"{"@type":"x/shop.v1.Order","@type":"x/shop.v1.Order"}"#, "duplicate field `@type`"),
+            (r#"{"@type":"x/shop.v1.Order","id":"1","id":"2"}"#, "duplicate field `id`"),
+            (r#"{"id":"1","@type":"x/shop.v1.Order","id":"2"}"#, "duplicate field `id`"),
+            (r#"{"a":{"b":1,"b":2},"@type":"x/shop.v1.Order"}"#, "`b` is there twice"),
+            (
+                r#"{"value":"1s","@type":"x/google.protobuf.Duration","value":"2s"}"#,
+                "duplicate field `value`",
+            ),
+            ("[]", "expected an object of type google.protobuf.Any"),
         ] {
-            let error = read::<Any, prost_types::Any>(text).unwrap_err().to_string();
+            let error = read::<Ours, prost_types::Any>(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
+        let error = read::<Any<NoTypes>, prost_types::Any>(r#"{"@type":"x/shop.v1.Order"}"#).unwrap_err();
+        assert!(error.to_string().contains("`shop.v1.Order`, which is not known here"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_says_why() {
+        let any = |type_url: &str, value: &[u8]| prost_types::Any {
+            type_url: type_url.into(),
+            value: value.into(),
+        };
+        for (any, reason) in [
+            (any("", b"x"), "has a value but no type"),
+            (any("x/shop.v1.Ordre", b""), "`shop.v1.Ordre`, which is not known here"),
+            (any("x/shop.v1.Order", b"\xff"), "of type `shop.v1.Order`: "),
+        ] {
+            let error = written::<Ours, _>(&any).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_any_in_an_any_without_end_is_an_error_and_no_overflow() {
+        use prost::Message as _;
+        let mut any = prost_types::Any { type_url: "x/shop.v1.Order".into(), value: Vec::new() };
+        for _ in 0..1000 {
+            any = prost_types::Any { type_url: "x/google.protobuf.Any".into(), value: any.encode_to_vec() };
+        }
+        let error = written::<Ours, _>(&any).unwrap_err().to_string();
+        assert!(error.contains("levels deep"), "{error}");
+        // The level is given back.
+        assert!(written::<Ours, _>(&prost_types::Any::default()).is_ok());
     }
 }

@@ -8,17 +8,22 @@
 mod any;
 mod bytes;
 mod decimal;
+mod depth;
 mod dynamic;
 mod enums;
 mod fields;
 mod floats;
 mod integers;
+mod kept;
 mod key;
 mod mask;
 mod message;
+mod rest;
 mod shapes;
 mod simple;
+mod tagged;
 mod time;
+mod types;
 mod writer;
 
 use std::fmt;
@@ -39,6 +44,7 @@ pub use message::{Fields, Msg, read_message};
 pub use shapes::{Describe, list_shape, map_shape, optional_shape, plain_shape};
 pub use simple::{Bool, Empty, Str};
 pub use time::{Duration, Timestamp};
+pub use types::{NoTypes, Type, Types};
 pub use writer::Writer;
 
 /// How a `T` is written as JSON and read from it.
@@ -117,6 +123,16 @@ impl<'de, R: Rule<T>, T> Visitor<'de> for OptionVisitor<R, T> {
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
         R::read(deserializer).map(Some)
     }
+}
+
+/// The start of a name that came from outside, for an error.
+fn mistyped(name: &str) -> String {
+    const MOST: usize = 100;
+    let mut start: String = name.chars().take(MOST).flat_map(char::escape_debug).collect();
+    if name.chars().nth(MOST).is_some() {
+        start.push('…');
+    }
+    start
 }
 
 /// What the tests of the rules share.

@@ -79,7 +79,10 @@ messages! {
     Struct => prost_types::Struct;
     Value => prost_types::Value;
     ListValue => prost_types::ListValue;
-    Any => prost_types::Any;
+}
+
+impl<T> Describe for Any<T> {
+    const SHAPE: &'static Shape = <prost_types::Any as Message>::SHAPE;
 }
 
 impl<T: Message> Describe for Msg<T> {

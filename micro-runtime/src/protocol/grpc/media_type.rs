@@ -25,7 +25,7 @@ impl Dialect {
     }
 
     /// The content type without the codec.
-    pub(super) fn media_type(self) -> &'static str {
+    pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Grpc => "application/grpc",
             Self::Web => "application/grpc-web",

@@ -12,7 +12,7 @@ use micro_proto_tests::all::shop::v1::Order;
 /// Both read the document as the same message, both write that in the same way, and what is written
 /// is read as the same message again.
 #[track_caller]
-fn same<T: Generated>(documents: &[&str]) {
+pub(crate) fn same<T: Generated>(documents: &[&str]) {
     for json in documents {
         let ours: T = read(json).unwrap_or_else(|error| panic!("{json}: {error}"));
         let reference: T = reference_read(json).unwrap_or_else(|error| panic!("reference, {json}: {error}"));
@@ -26,7 +26,7 @@ fn same<T: Generated>(documents: &[&str]) {
 
 /// Both refuse the document.
 #[track_caller]
-fn refused<T: Generated>(documents: &[&str]) {
+pub(crate) fn refused<T: Generated>(documents: &[&str]) {
     for json in documents {
         assert!(reference_read::<T>(json).is_err(), "the reference takes {json}");
         let error = read::<T>(json).err().unwrap_or_else(|| panic!("{json} is taken"));

@@ -2,7 +2,7 @@
 //! why.
 
 use crate::oracle::{Generated, read, reference_read, write};
-use micro::protobuf::{Any, Duration, Timestamp, Value, value};
+use micro::protobuf::{Duration, Timestamp, Value, value};
 use micro_proto_tests::all::conformance::v1::{Choice, Maps, Scalars, WellKnown, Wide, Wrappers};
 
 /// Only the reference reads the document.
@@ -100,16 +100,6 @@ fn times_have_at_most_nine_fractional_digits() {
         r#"{"timestamp":"1970-01-01T00:00:00.0000000001Z"}"#,
         r#"{"duration":"0.0000000001s"}"#,
     ]);
-}
-
-/// There is no registry of all types, so a type that is not well known is base64.
-#[test]
-fn any_of_a_type_that_is_not_well_known_is_base64() {
-    let any = Any { type_url: "type.googleapis.com/shop.v1.Order".to_owned(), value: vec![8, 1] };
-    let message = WellKnown { any: Some(any), ..WellKnown::default() };
-    let json = r#"{"any":{"@type":"type.googleapis.com/shop.v1.Order","value":"CAE="}}"#;
-    assert_eq!(write(&message).unwrap(), json);
-    assert_eq!(read::<WellKnown>(json).unwrap(), message);
 }
 
 /// The reference tidies up what is out of range, or writes `null`.

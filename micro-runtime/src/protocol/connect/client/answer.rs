@@ -100,6 +100,7 @@ where
             return Ok(Some(envelope.message));
         }
         self.ended = true;
+        self.envelopes.finish().await;
         let (error, trailers) = EndStream::read(&envelope.message)?.into_parts(self.method);
         match error {
             Some(mut error) => {

@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Version};
+use http::{Method, Request};
 
 use super::get;
 use crate::endpoint::Outbound;
@@ -61,7 +61,7 @@ fn head(
 ) -> Result<Request<WireBody>> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.version_mut() = Version::HTTP_2;
+    *request.version_mut() = target.version;
     *request.uri_mut() = uri(target, path)?;
     let head = request.headers_mut();
     if let Some(accepted) = compressing::accepted() {

@@ -7,16 +7,22 @@ mod refuse;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 
 use super::media_type::accepted;
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, run};
+use crate::error::Error;
 use crate::protocol::body::{ReadLimits, WireBody};
 use crate::protocol::linger::Lingering;
 use crate::protocol::{Site, compressing, headers};
 use call::Call;
+
+/// Answers with an error what was not served.
+pub(crate) fn refuse(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
+    refuse::failed(headers, error)
+}
 
 /// Serves one request.
 pub(crate) async fn serve<B>(site: &Site, request: Request<B>, peer: Arc<str>) -> Response<WireBody>

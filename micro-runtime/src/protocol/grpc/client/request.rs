@@ -1,6 +1,6 @@
 use bytes::BytesMut;
 use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
-use http::{Method, Request, Version};
+use http::{Method, Request};
 
 use crate::endpoint::Outbound;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub(super) fn of(
     };
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
-    *request.version_mut() = Version::HTTP_2;
+    *request.version_mut() = target.version;
     *request.uri_mut() = uri(target, path(outgoing.method)?)?;
     let head = request.headers_mut();
     let codec = &outgoing.codec;

@@ -23,6 +23,11 @@ impl Caller {
         Self { dialect, go_micro: is_go_micro.then(name) }
     }
 
+    /// A caller of whom nothing else is known.
+    pub(super) fn unknown(dialect: Dialect) -> Self {
+        Self { dialect, go_micro: None }
+    }
+
     pub(super) fn is_go_micro(&self) -> bool {
         self.go_micro.is_some()
     }

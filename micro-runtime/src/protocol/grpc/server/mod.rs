@@ -8,12 +8,13 @@ mod refuse;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 
 use super::{ACCEPT_ENCODING, Dialect};
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, run};
+use crate::error::Error;
 use crate::protocol::body::{ReadLimits, WireBody};
 use crate::protocol::envelope::Envelopes;
 use crate::protocol::linger::Lingering;
@@ -21,6 +22,11 @@ use crate::protocol::reading::{Expected, read};
 use crate::protocol::{Site, compressing};
 use call::Call;
 use caller::Caller;
+
+/// Answers with an error what was not served. Its trailers are those of HTTP, whatever the dialect.
+pub(crate) fn refuse(dialect: Dialect, headers: &HeaderMap, error: Error) -> Response<WireBody> {
+    refuse::failed(&Caller::unknown(dialect), headers, error)
+}
 
 /// Serves one request. The trailers of its answer are those of HTTP, whatever the dialect.
 pub(crate) async fn serve<B>(

@@ -19,11 +19,7 @@ pub(crate) struct Answers<B> {
 }
 
 impl<B: Message> Answers<B> {
-    pub(crate) fn new(
-        called: Result<Response<Streaming<B>>>,
-        payload: Payload<B>,
-        cancel: Cancel,
-    ) -> Self {
+    pub(crate) fn new(called: Result<Response<Streaming<B>>>, payload: Payload<B>, cancel: Cancel) -> Self {
         let (messages, result) = match called {
             Ok(response) => (Some(response.into_inner()), ClientResponseResult::default()),
             Err(failed) => (None, self::failed(&failed)),

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use micro::client::{ClientBuilder, Protocol};
+use micro::client::{ClientBuilder, HttpVersion, Protocol};
 use micro::codec::Compression;
+use micro::tls::ClientTls;
 use micro::{Client, Environment, Error, Result};
 use micro_conformance::proto::{
-    ClientCompatRequest, Compression as AskedCompression, ConformanceServiceClient, HttpVersion,
-    Protocol as Asked,
+    ClientCompatRequest, Compression as AskedCompression, ConformanceServiceClient,
+    HttpVersion as AskedVersion, Protocol as AskedProtocol,
 };
 
 #[derive(Default)]
@@ -76,21 +77,22 @@ impl Options {
     }
 
     fn protocol(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
-        let protocol = match Asked::try_from(self.protocol) {
-            Ok(Asked::Connect) => Protocol::Connect,
-            Ok(Asked::Grpc) => Protocol::Grpc,
-            Ok(Asked::GrpcWeb) => Protocol::GrpcWeb,
+        let protocol = match AskedProtocol::try_from(self.protocol) {
+            Ok(AskedProtocol::Connect) => Protocol::Connect,
+            Ok(AskedProtocol::Grpc) => Protocol::Grpc,
+            Ok(AskedProtocol::GrpcWeb) => Protocol::GrpcWeb,
             other => return Err(unknown("protocol", other)),
         };
         Ok(builder.protocol(protocol))
     }
 
-    // KNOB: `ClientBuilder::http_version`.
     fn http_version(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
-        match HttpVersion::try_from(self.http_version) {
-            Ok(HttpVersion::HttpVersion2) => Ok(builder),
-            other => Err(unknown("HTTP version", other)),
-        }
+        let version = match AskedVersion::try_from(self.http_version) {
+            Ok(AskedVersion::HttpVersion1) => HttpVersion::Http1,
+            Ok(AskedVersion::HttpVersion2) => HttpVersion::Http2,
+            other => return Err(unknown("HTTP version", other)),
+        };
+        Ok(builder.http_version(version))
     }
 
     fn compression(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
@@ -102,12 +104,15 @@ impl Options {
         }
     }
 
-    // KNOB: `ClientBuilder::tls`.
     fn tls(&self, builder: ClientBuilder) -> Result<ClientBuilder> {
-        match self.server_certificate.as_slice() {
-            [] => Ok(builder),
-            _ => Err(unknown("transport", "TLS")),
+        if self.server_certificate.is_empty() {
+            return Ok(builder);
         }
+        let tls = ClientTls::new().roots_pem(&self.server_certificate)?;
+        Ok(builder.tls(match &self.own_certificate {
+            Some((certificate, key)) => tls.identity(certificate, key)?,
+            None => tls,
+        }))
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn request_info(ctx: &Context, requests: Vec<Any>) -> RequestInfo {
         request_headers: headers(ctx.metadata()),
         timeout_ms: ctx.remaining().and_then(|left| i64::try_from(left.as_millis()).ok()),
         requests,
-        // KNOB: how a GET was made, once a handler can see that.
+        // A handler cannot see how it was called.
         connect_get_info: None,
     }
 }

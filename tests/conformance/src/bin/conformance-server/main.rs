@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use micro::registry::Memory;
 use micro::server::Limits;
+use micro::tls::ServerTls;
 use micro::{Environment, Error, Result, Service};
 use micro_conformance::pipe;
 use micro_conformance::proto::{ServerCompatRequest, ServerCompatResponse};
@@ -35,16 +36,33 @@ fn configured(asked: &ServerCompatRequest) -> Result<Service> {
     if let Some(limit) = usize::try_from(asked.message_receive_limit).ok().filter(|limit| *limit > 0) {
         limits = limits.max_message_size(limit);
     }
-    if asked.use_tls {
-        return Err(Error::unimplemented("TLS"));
-    }
-    Ok(Service::new("conformance")
+    let service = Service::new("conformance")
         .environment(Environment::empty())
         .registry(Memory::new())
         .limits(limits)
         .spread_delay(Duration::ZERO)
         .drain_timeout(Duration::from_secs(1))
-        .handle(service::Suite))
+        .handle(service::Suite);
+    Ok(match tls(asked)? {
+        Some(tls) => service.tls(tls),
+        None => service,
+    })
+}
+
+/// With the certificate that the suite brings, which is for loopback alone.
+fn tls(asked: &ServerCompatRequest) -> Result<Option<ServerTls>> {
+    if !asked.use_tls {
+        return Ok(None);
+    }
+    let own = asked
+        .server_creds
+        .as_ref()
+        .ok_or_else(|| Error::invalid_argument("the suite wants TLS and gives no certificate for it"))?;
+    let tls = ServerTls::pem(&own.cert, &own.key)?;
+    Ok(Some(match asked.client_tls_cert.as_slice() {
+        [] => tls,
+        roots => tls.client_roots(roots)?,
+    }))
 }
 
 /// The certificate that clients have to trust.

@@ -6,8 +6,8 @@ use micro_conformance::convert::pack;
 use micro_conformance::proto::conformance_payload::RequestInfo;
 use micro_conformance::proto::{
     BidiStreamRequest, BidiStreamResponse, ClientStreamRequest, ClientStreamResponse, ConformanceService,
-    IdempotentUnaryRequest, IdempotentUnaryResponse, ServerStreamRequest, ServerStreamResponse,
-    UnaryRequest, UnaryResponse,
+    IdempotentUnaryRequest, IdempotentUnaryResponse, ServerStreamRequest, ServerStreamResponse, UnaryRequest,
+    UnaryResponse,
 };
 
 use crate::answers::{Answers, one, request_info};

@@ -1,0 +1,60 @@
+use std::sync::OnceLock;
+
+use http::header::HeaderValue;
+use http::uri::{Authority, Scheme};
+
+use crate::error::{Error, Result};
+use crate::tls::Refusal;
+
+/// What is known of the other side of a connection.
+pub(super) struct Peer {
+    pub(super) address: String,
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
+    /// The same, for HTTP/1.1.
+    pub(super) host: HeaderValue,
+    refusal: Option<Refusal>,
+    /// Why the connection ended, where there is more to be said than that it did.
+    ended: OnceLock<String>,
+}
+
+impl Peer {
+    /// The other side of a connection without TLS.
+    pub(super) fn plain(address: &str) -> Result<Self> {
+        let no_address = |error: http::Error| {
+            Error::invalid_argument(format!("`{address}` is not an address")).with_source(error)
+        };
+        let authority = Authority::try_from(address).map_err(|error| no_address(error.into()))?;
+        let host = HeaderValue::try_from(address).map_err(|error| no_address(error.into()))?;
+        Ok(Self {
+            address: address.to_owned(),
+            scheme: Scheme::HTTP,
+            authority,
+            host,
+            refusal: None,
+            ended: OnceLock::new(),
+        })
+    }
+
+    pub(super) fn secured(self, refusal: Refusal) -> Self {
+        Self { scheme: Scheme::HTTPS, refusal: Some(refusal), ..self }
+    }
+
+    /// Notes why the connection ended.
+    pub(super) fn end(&self, reason: String) {
+        let _ = self.ended.set(reason);
+    }
+
+    /// Why the connection ended, if that is known here and not with the calls that it ended.
+    pub(super) fn ended(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
+    }
+
+    /// The error of a request that the peer did not take because it did not take this client, if
+    /// that is what it said.
+    pub(super) fn refused(&self) -> Option<Error> {
+        let reason = self.refusal.as_ref()?.reason()?;
+        let message = format!("cannot connect to {} with TLS: {reason}", self.address);
+        Some(Error::unavailable(message).never_processed())
+    }
+}

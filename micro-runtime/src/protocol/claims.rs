@@ -1,0 +1,64 @@
+//! Which requests are calls, where something else is served on the same port.
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, Request, Response};
+
+use super::body::WireBody;
+use super::grpc::Dialect;
+use super::{Site, connect, go_micro, grpc, grpc_web, mucp};
+use crate::error::Error;
+
+/// Whether a request is a call, so that a protocol answers it, if only with an error.
+///
+/// It is where its path is that of a method, whatever the rest of it looks like. It is as well where a
+/// client calls an unknown method of a service that is here: it is to hear `unimplemented`, as it
+/// would without a mounted service, and where go-micro's own headers are. Everything else is free.
+pub(crate) fn claims<B>(site: &Site, request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    if site.routes.serves(path) || mucp::server::is_message(request) {
+        return true;
+    }
+    if request.method() != Method::POST || !is_rpc(site, request.headers()) {
+        return false;
+    }
+    // go-micro puts the name of the registered service in front of the contract's.
+    let is_go_micro = go_micro::calls(request.headers());
+    Dialect::of(request.headers()) == Some(Dialect::Grpc)
+        && site.routes.find_by_last_part(path, is_go_micro).is_ok()
+        || path.strip_prefix('/').and_then(|path| path.rsplit_once('/')).is_some_and(|(service, _)| {
+            // A call names the service as a whole, and a method of it.
+            site.routes.has_service(service)
+        })
+}
+
+/// Whether the content type is one that calls have.
+fn is_rpc(site: &Site, headers: &HeaderMap) -> bool {
+    let Some(given) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let Some(subtype) = media_type.strip_prefix("application/") else { return false };
+    subtype.starts_with("grpc")
+        || subtype.starts_with("connect+")
+        || site.codecs.iter().any(|codec| codec.name().eq_ignore_ascii_case(subtype))
+}
+
+/// The form in which the sender of a request reads errors, kept for where the request is gone.
+pub(crate) struct Form(Option<HeaderValue>);
+
+impl Form {
+    /// The form for this request.
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self(request.headers().get(CONTENT_TYPE).cloned())
+    }
+
+    /// Answers with an error.
+    #[cold]
+    pub(crate) fn refuse(self, error: Error) -> Response<WireBody> {
+        let headers = self.0.map(|content_type| (CONTENT_TYPE, content_type)).into_iter().collect();
+        match Dialect::of(&headers) {
+            Some(dialect) => {
+                grpc_web::server::packed(dialect, grpc::server::refuse(dialect, &headers, error))
+            }
+            None => connect::server::refuse(&headers, &error),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Messages that are events: they go to whoever subscribes to their topic.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::Response;
+use http::header::HeaderMap;
+use http_body::Body;
+
+use super::answer::{self, Failure};
+use super::{arrival, codec, read};
+use crate::context::Incoming;
+use crate::endpoint::{Endpoint, Inbound, run};
+use crate::error::{Error, Result};
+use crate::protocol::Site;
+use crate::protocol::body::WireBody;
+use crate::protocol::mucp::frame;
+
+/// Hands an event to all subscribers of its topic. That there is none is no error.
+pub(super) async fn serve<B>(
+    site: &Site,
+    topic: &str,
+    headers: &HeaderMap,
+    body: B,
+    peer: Arc<str>,
+) -> Response<WireBody>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let subscribers = site.subscribers.of(topic);
+    if subscribers.is_empty() {
+        return answer::empty();
+    }
+    let event = match read(site, body).await {
+        Ok(Inbound::One(event)) => event,
+        Ok(Inbound::Many(_)) => Bytes::new(),
+        Err(error) => return answer::failed(Failure { error, method: None }),
+    };
+    let handled =
+        subscribers.iter().map(|subscriber| hand(site, &subscriber.endpoint, headers, &event, peer.clone()));
+    let errors: Vec<_> = join_all(handled).await.into_iter().filter_map(Result::err).collect();
+    let texts: Vec<_> = errors.iter().map(Error::message).collect();
+    if texts.is_empty() {
+        return answer::empty();
+    }
+    let error = Error::internal(format!("subscriber error: {}", texts.join("; ")));
+    answer::failed(Failure { error, method: None })
+}
+
+/// Hands an event to one subscriber.
+async fn hand(
+    site: &Site,
+    endpoint: &Endpoint,
+    headers: &HeaderMap,
+    event: &Bytes,
+    peer: Arc<str>,
+) -> Result<()> {
+    let codec = codec(site, &endpoint.method.request, headers)?;
+    let incoming = Arc::new(Incoming::new(frame::metadata(headers), peer));
+    let event = Inbound::One(event.clone());
+    run(endpoint, arrival(site, headers, codec, incoming), async { Ok(event) }).await?;
+    Ok(())
+}

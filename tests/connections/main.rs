@@ -1,0 +1,13 @@
+//! Connections: what is spoken on them, with and without TLS, how they are kept, and how they fail.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod authority;
+mod http1;
+mod http2;
+mod lab;
+mod raw;
+mod refusals;
+mod shapes;
+mod strangers;
+mod watched;

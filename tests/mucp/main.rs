@@ -1,0 +1,10 @@
+//! go-micro's own RPC from the outside, and the generated client that speaks it.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod calls;
+mod client;
+mod errors;
+mod events;
+mod shop;
+mod wire;

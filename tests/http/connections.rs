@@ -205,18 +205,14 @@ async fn calls_on_a_connection_that_is_too_old_are_cut_off_after_the_grace() {
 
 #[tokio::test]
 async fn a_client_finds_a_new_connection_when_the_old_one_got_too_old() {
-    let site = Site::with(Limits::new().max_connection_age(Duration::from_millis(20))).await;
+    let site = Site::with(Limits::new().max_connection_age(Duration::from_millis(200))).await;
     let client = micro::Client::builder().address(site.address()).build();
     let lab = crate::lab::LabClient::new(&client);
-    let (begun, mut taken) = (Instant::now(), 0);
-    while begun.elapsed() < Duration::from_millis(500) {
-        match lab.echo(&micro::Context::new(), "Ada".to_owned()).await {
-            Ok(_) => taken += 1,
-            // It was on its way when the connection closed; the next one gets through.
-            Err(error) => assert!(error.was_never_processed(), "{error:?}"),
-        }
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(900) {
+        // One that is on its way when the connection closes goes out again on the next one.
+        lab.echo(&micro::Context::new(), "Ada".to_owned()).await.unwrap();
     }
-    assert!(taken > 10, "{taken}");
 }
 
 #[tokio::test]

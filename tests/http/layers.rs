@@ -40,7 +40,7 @@ async fn layers_stand_around_calls_and_pages_and_the_first_one_is_the_outermost(
         let unknown = wire.post("/Lab/Nope", JSON, "1").await;
         assert_eq!((page.body.as_ref(), call.json()), (&b"a page"[..], "Ada".into()));
         assert_eq!(stream.stream().0, [4]);
-        unknown.error(501, "unimplemented");
+        unknown.error(404, "unimplemented");
         for answer in [page, call, stream, unknown] {
             let passed: Vec<_> = answer.headers.get_all("x-passed").iter().collect();
             assert_eq!(passed, ["inner", "outer"], "the answer passes the inner one first");

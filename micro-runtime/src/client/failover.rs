@@ -1,7 +1,6 @@
 //! Picks a node and sends; moves to another node where it is sure that the request was not
 //! processed.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -18,8 +17,8 @@ use crate::selector::{Candidate, Outcome, Pick, usable};
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
 const LAST_RESORTS: usize = 3;
 
-/// Sends to one node after the other, never twice to the same, until one may have processed the
-/// request. The call counts as in flight at its node until the pick is dropped.
+/// Sends to one node after the other until one may have processed the request. None is tried twice,
+/// but for one whose connection was about to close and that nobody can stand in for. The call counts as in flight at its node until the pick is dropped.
 pub(super) async fn send(
     core: &Core,
     channel: &Channel,
@@ -50,7 +49,7 @@ pub(super) async fn send(
             Err(error) => {
                 pick.done(Outcome::Unreachable);
                 core.nodes.suspect(&node);
-                tried.add(node, error);
+                tried.nodes.push(Attempt { node, error, connected: false });
                 continue;
             }
         };
@@ -63,7 +62,7 @@ pub(super) async fn send(
         let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
         let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
         let call = protocol::call(protocol, current, target, |request| connection.send(request));
-        match hold(limit, pin!(call)).await {
+        match hold(limit, call).await {
             Ok(answer) => {
                 if !unheard {
                     pick.report(Outcome::Ok, start.elapsed());
@@ -72,7 +71,7 @@ pub(super) async fn send(
             }
             Err(error) if error.was_never_processed() && outgoing.is_some() => {
                 pick.done(Outcome::Failed);
-                tried.add(node, error);
+                tried.nodes.push(Attempt { node, error, connected: true });
             }
             Err(error) => {
                 pick.done(outcome(&error));
@@ -142,9 +141,16 @@ fn again(outgoing: &Outgoing) -> Option<Outgoing> {
 /// The nodes that did not take the request, and why.
 #[derive(Default)]
 struct Tried {
-    nodes: Vec<(Arc<Candidate>, Error)>,
+    nodes: Vec<Attempt>,
     /// How many of them were out of use already.
     last_resorts: usize,
+}
+
+struct Attempt {
+    node: Arc<Candidate>,
+    error: Error,
+    /// Whether there was a connection, on which the node did not take the request.
+    connected: bool,
 }
 
 impl Tried {
@@ -152,13 +158,20 @@ impl Tried {
         self.nodes.is_empty()
     }
 
-    fn add(&mut self, node: Arc<Candidate>, error: Error) {
-        self.nodes.push((node, error));
+    /// By its address: a node may register anew, as another candidate, while a call goes on.
+    fn of<'a>(&'a self, node: &'a Candidate) -> impl Iterator<Item = &'a Attempt> {
+        self.nodes.iter().filter(|tried| tried.node.node().address == node.node().address)
     }
 
-    /// By its address: a node may register anew, as another candidate, while a call goes on.
     fn has(&self, node: &Candidate) -> bool {
-        self.nodes.iter().any(|(tried, _)| tried.node().address == node.node().address)
+        self.of(node).next().is_some()
+    }
+
+    /// Whether a node did not take the request only because its connection was closing, as far as one
+    /// attempt can tell: another connection is worth another one.
+    fn was_leaving(&self, node: &Candidate) -> bool {
+        let mut attempts = self.of(node);
+        attempts.next().is_some_and(|only| only.connected) && attempts.next().is_none()
     }
 
     /// Picks among the nodes that are in use, and among all where none is: a node that was
@@ -167,6 +180,10 @@ impl Tried {
         let in_use = usable(nodes, |node| !self.has(node));
         if !in_use.is_empty() {
             return core.selector.pick(&in_use);
+        }
+        let leaving: Vec<_> = nodes.iter().filter(|node| self.was_leaving(node)).cloned().collect();
+        if !leaving.is_empty() {
+            return core.selector.pick(&leaving);
         }
         if self.last_resorts >= LAST_RESORTS {
             return None;
@@ -178,13 +195,13 @@ impl Tried {
 
     #[cold]
     fn into_error(mut self, service: &str) -> Error {
-        let Some((_, last)) = self.nodes.pop() else {
+        let Some(Attempt { error: last, .. }) = self.nodes.pop() else {
             return Error::unavailable(format!("no node of `{service}` is known")).never_processed();
         };
         if self.nodes.is_empty() {
             return last;
         }
-        let others: Vec<_> = self.nodes.iter().map(|(_, error)| error.message()).collect();
+        let others: Vec<_> = self.nodes.iter().map(|tried| tried.error.message()).collect();
         let message =
             format!("no node of `{service}` took the call: {}; {}", others.join("; "), last.message());
         Error::new(last.code(), message).with_source(last).never_processed()

@@ -1,8 +1,10 @@
 use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use humantime::FormattedDuration;
-use tokio::time::{Instant, timeout_at};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::context::Context;
 use crate::endpoint::MethodDescriptor;
@@ -56,26 +58,48 @@ impl Limit {
     }
 }
 
-/// Does the work, unless the deadline passes. The work stays where the caller has pinned it: what a
-/// future is given, and what it makes of that, would be in it twice, and a call is large.
-pub(super) async fn hold<T>(
-    limit: &Option<Limit>,
-    work: Pin<&mut impl Future<Output = Result<T>>>,
-) -> Result<T> {
-    match limit {
-        None => work.await,
-        Some(limit) if limit.timeout.is_zero() => Err(limit.exceeded()),
-        Some(limit) => match timeout_at(limit.deadline, work).await {
-            Ok(done) => done.map_err(|error| limit.explain(error)),
-            Err(_) => Err(limit.exceeded()),
-        },
+/// Does the work, unless the deadline passes.
+pub(super) fn hold<T, F: Future<Output = Result<T>>>(limit: &Option<Limit>, work: F) -> Held<'_, F> {
+    Held { limit: limit.as_ref(), work, sleep: None }
+}
+
+pin_project! {
+    /// Work that is held to a deadline. Written by hand, because an async function would hold the work
+    /// several times over, and it is all of a call.
+    pub(super) struct Held<'a, F> {
+        limit: Option<&'a Limit>,
+        #[pin]
+        work: F,
+        #[pin]
+        sleep: Option<Sleep>,
+    }
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Result<T>> {
+        let mut this = self.project();
+        if let Some(limit) = this.limit.filter(|limit| limit.timeout.is_zero()) {
+            return Poll::Ready(Err(limit.exceeded()));
+        }
+        let limit = match (this.work.poll(task), &this.limit) {
+            (Poll::Ready(Err(error)), Some(limit)) => return Poll::Ready(Err(limit.explain(error))),
+            (Poll::Ready(done), _) => return Poll::Ready(done),
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(limit)) => limit,
+        };
+        if this.sleep.is_none() {
+            this.sleep.set(Some(sleep_until(limit.deadline)));
+        }
+        let sleep = this.sleep.as_pin_mut().map(|sleep| sleep.poll(task));
+        if let Some(Poll::Ready(())) = sleep { Poll::Ready(Err(limit.exceeded())) } else { Poll::Pending }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
-    use std::pin::pin;
 
     use super::*;
 
@@ -86,7 +110,7 @@ mod tests {
     async fn held(before: Duration, error: Error) -> Error {
         let timeout = Duration::from_millis(200);
         let limit = Limit { deadline: Instant::now() + before, timeout, method: &ASK };
-        hold::<()>(&Some(limit), pin!(async { Err(error) })).await.unwrap_err()
+        hold(&Some(limit), async { Err::<(), _>(error) }).await.unwrap_err()
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The way of a call down to the wire and back up.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -55,7 +55,7 @@ impl<A: Body, B: Body> Call<A, B> {
             }
         };
         let invocation = Invocation::new(method, context, request.into_payload());
-        let payload = hold(&limit, pin!(core.interceptors.run(invocation, last))).await?;
+        let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
         let around = payload.around().cloned();
         let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
         let around = around.unwrap_or_default();
@@ -104,7 +104,7 @@ async fn transmit<B: Body>(
         max_message_size: core.max_message_size,
     };
     let stage = Stage::default();
-    let sent = hold(&limit, pin!(failover::send(core, channel, outgoing, &limit, &stage))).await;
+    let sent = hold(&limit, failover::send(core, channel, outgoing, &limit, &stage)).await;
     let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
         (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
             limit.exceeded_while(doing, &channel.service)
@@ -135,7 +135,7 @@ fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
     let state = Some((messages, limit, pick));
     Box::pin(stream::unfold(state, async |state| {
         let (mut messages, limit, mut pick) = state?;
-        let next = hold(&limit, pin!(messages.try_next())).await;
+        let next = hold(&limit, messages.try_next()).await;
         match &next {
             Err(error) => pick.report_untimed(failover::outcome(error)),
             Ok(_) => pick.report_untimed(Outcome::Ok),

@@ -93,7 +93,7 @@ impl Routes {
     /// Whether there is a service of this name. Who asks has found no method on the path, so this may
     /// take longer.
     pub(crate) fn has_service(&self, name: &str) -> bool {
-        self.methods().any(|known| known.service == name)
+        self.all().any(|known| known.service == name)
     }
 
     #[cold]

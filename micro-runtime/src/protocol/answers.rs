@@ -37,7 +37,8 @@ where
     Fut: Future<Output = Result<R>> + Send + 'static,
 {
     let around = Arc::new(Around::default());
-    let opening = open(around.clone());
+    // It is large, and what follows would hold it several times over.
+    let opening = open(around.clone()).boxed();
     if !method.response.stream {
         let message = async { one(opening.await?, &around).await };
         let message = message.await.map_err(|error| explain(&side, error))?;

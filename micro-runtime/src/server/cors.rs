@@ -139,7 +139,7 @@ impl Cors {
         if let (Some(origin), Some(method)) = (origin, request.headers().get(ACCESS_CONTROL_REQUEST_METHOD))
             && request.method() == Method::OPTIONS
         {
-            return Asked::Preflight(self.preflight(origin, method, request.headers()));
+            return Asked::Preflight(Box::new(self.preflight(origin, method, request.headers())));
         }
         let origin = origin.filter(|origin| self.takes(origin)).map(|origin| self.named(origin));
         Asked::Call(Allowed { origin, credentials: self.credentials })
@@ -205,7 +205,7 @@ impl Cors {
 /// What a request asks for.
 pub(super) enum Asked {
     /// Whether a page may call, with the answer.
-    Preflight(Response<Bytes>),
+    Preflight(Box<Response<Bytes>>),
     /// An answer, which a page may be allowed to read.
     Call(Allowed),
 }

@@ -59,6 +59,10 @@ impl Service {
     /// be upgraded, to a WebSocket for example; those end when the service stops taking calls. A
     /// panic is an answer with status 500.
     ///
+    /// The limits on connections, heads, and the time to read an answer hold for it;
+    /// `max_message_size` and `body_timeout` are for messages, and what is mounted has limits of its
+    /// own for the bodies it reads.
+    ///
     /// Only one service can be mounted; a second one is an error at the start. A router holds many.
     pub fn mount<S, B>(mut self, service: S) -> Self
     where

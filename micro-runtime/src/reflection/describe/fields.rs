@@ -3,7 +3,7 @@
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldDescriptorProto, MessageOptions, OneofDescriptorProto};
 
-use super::names::{Names, map_entry, type_name};
+use super::names::{Names, map_entry};
 use super::{Describer, EMPTY, LIST, join};
 use crate::message::{Field, Shape, ShapeKind, Variant};
 use crate::protobuf::descriptor::{Of, field, message, oneof, repeated};
@@ -100,7 +100,7 @@ impl Describer<'_> {
                 [one] if is_tuple(variant.fields) => self.of(package, (one.shape)()),
                 fields if is_tuple(fields) => self.shared(package, LIST),
                 fields => {
-                    let name = names.free(&type_name(variant.name), |_| true);
+                    let name = names.nested(variant.name);
                     let scope = join(scope, &name);
                     let nested = self.message(package, &scope, name, ShapeKind::Struct(fields));
                     described.nested_type.push(nested);

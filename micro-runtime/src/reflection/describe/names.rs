@@ -35,6 +35,14 @@ impl Names {
         self.field_with(name, |name| Some(map_entry(name)))
     }
 
+    /// Takes the name of the message that a variant of an enum holds. The field has the name of the
+    /// variant, which is often that of a type.
+    pub(super) fn nested(&mut self, variant: &str) -> String {
+        let name = type_name(variant);
+        let name = if self.taken.contains(&name) { format!("{name}Fields") } else { name };
+        self.free(&name, |_| true)
+    }
+
     fn field_with(&mut self, name: &str, with: impl Fn(&str) -> Option<String>) -> String {
         let is_free = |name: &str| {
             !self.fields.contains(&folded(name))
@@ -74,7 +82,7 @@ pub(super) fn map_entry(field: &str) -> String {
 }
 
 /// `UpperCamelCase`.
-pub(super) fn type_name(name: &str) -> String {
+fn type_name(name: &str) -> String {
     let mut upper = true;
     let mut camel = String::with_capacity(name.len());
     for character in name.chars() {
@@ -146,6 +154,10 @@ mod tests {
         assert_eq!(all, ["user_id", "userId2", "UserID3", "x"]);
         assert_eq!(names.map("tags"), "tags");
         assert_eq!(names.free("TagsEntry", |_| true), "TagsEntry2");
+        assert_eq!(
+            [names.nested("circle"), names.nested("x"), names.nested("circle")],
+            ["Circle", "X", "CircleFields"]
+        );
         assert_eq!(names.free("Order", |name| name != "Order"), "Order2");
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Reader<B> {
     envelopes: Envelopes<B>,
     /// The head, where it has a status: if nothing else comes, it was the trailers.
     head: Option<Box<HeaderMap>>,
+    /// The error of messages in another codec: without messages it does not matter which one.
+    unreadable: Option<Error>,
     ended: bool,
 }
 
@@ -37,25 +39,22 @@ where
         around: &Around,
     ) -> Result<Self> {
         let (head, body) = response.into_parts();
-        let status = status::read(&head.headers);
-        let alone = body.is_end_stream();
-        if let Some(Err(error)) = status
-            && (alone || head.status != StatusCode::OK)
-        {
-            return Err(answered(method, error, headers::to_metadata(&head.headers, "")));
-        }
         if head.status != StatusCode::OK {
-            return Err(http_error(head.status));
+            return Err(http_error(method, head.status, &head.headers));
         }
-        check_type(dialect, &head.headers, codec)?;
-        let compression = compressing::named(&head.headers, &ENCODING).map_err(not_asked_for)?;
-        // Set once: a response has one head. One that was the trailers had no headers.
+        let has_status = head.headers.contains_key(status::STATUS);
+        let alone = has_status && body.is_end_stream();
+        let (mut compression, mut unreadable) = (None, None);
+        // A head that was the trailers says how the call ended, whatever else it says, and had no headers.
         if !alone {
+            unreadable = check_type(dialect, &head.headers, codec)?;
+            compression = compressing::named(&head.headers, &ENCODING).map_err(not_asked_for)?;
+            // Set once: a response has one head.
             let _ = around.headers.set(headers::to_metadata(&head.headers, ""));
         }
         let envelopes = Envelopes::of_response(body, limits, compression);
-        let head = head.headers.contains_key(status::STATUS).then(|| Box::new(head.headers));
-        Ok(Self { method, dialect, envelopes, head, ended: false })
+        let head = has_status.then(|| Box::new(head.headers));
+        Ok(Self { method, dialect, envelopes, head, unreadable, ended: false })
     }
 
     /// The trailers behind the last message; `None` where there are none.
@@ -101,6 +100,9 @@ where
         }
         let last = match self.envelopes.next().await? {
             Some(Envelope { flags: 0, message }) => {
+                if let Some(error) = self.unreadable.take() {
+                    return Err(error);
+                }
                 self.head = None;
                 return Ok(Some(message));
             }
@@ -123,16 +125,17 @@ fn answered(method: &MethodDescriptor, error: Error, metadata: Metadata) -> Erro
     error
 }
 
-/// What is not in the encoding that was asked for is not read as if it were.
-fn check_type(dialect: Dialect, headers: &HeaderMap, codec: &Codec) -> Result<()> {
+/// What is not in the encoding that was asked for is not read as if it were: the error of its
+/// messages, or, where it is not gRPC at all, of the answer.
+fn check_type(dialect: Dialect, headers: &HeaderMap, codec: &Codec) -> Result<Option<Error>> {
     let given = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
     if dialect.means(given, codec) {
-        return Ok(());
+        return Ok(None);
     }
-    // Another encoding is a server's mistake; anything else may come from something in between.
-    let code = if dialect.subtype(given).is_some() { Code::Internal } else { Code::Unknown };
     let due = dialect.content_type(codec);
-    Err(Error::new(code, format!("the answer has the content type `{given}` and not `{due}`")))
+    let text = format!("the answer has the content type `{given}` and not `{due}`");
+    // Another encoding is a server's mistake; anything else may come from something in between.
+    if dialect.subtype(given).is_some() { Ok(Some(Error::internal(text))) } else { Err(Error::unknown(text)) }
 }
 
 /// The server's mistake, and not a wish of ours that it cannot fulfil.
@@ -141,15 +144,21 @@ fn not_asked_for(error: Error) -> Error {
     Error::internal(error.message())
 }
 
-/// The error of a response without a status of gRPC, from something in between that knows nothing
-/// of gRPC, or from a server that does not speak it.
+/// The error of a response that is no success of HTTP: its status of gRPC, or, from something in
+/// between that knows nothing of gRPC, what HTTP's says.
 #[cold]
-fn http_error(status: StatusCode) -> Error {
+fn http_error(method: &MethodDescriptor, status: StatusCode, headers: &HeaderMap) -> Error {
+    let metadata = headers::to_metadata(headers, "");
+    if let Some(Err(error)) = status::read(headers) {
+        return answered(method, error, metadata);
+    }
     let text = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             "the metadata of the call is larger than the server takes"
         }
         _ => "the server did not answer in gRPC",
     };
-    Error::new(Code::from_http_status(status), format!("{text} (HTTP status {status})"))
+    let mut error = Error::new(Code::from_http_status(status), format!("{text} (HTTP status {status})"));
+    error.metadata_mut().extend(metadata);
+    error
 }

@@ -30,7 +30,10 @@ pub(super) fn no_call(head: &Parts, dialect: Dialect) -> Option<Response<WireBod
 /// The response to a call that cannot be served.
 #[cold]
 pub(super) fn failed(caller: &Caller, error: Error) -> Response<WireBody> {
-    let content_type = HeaderValue::from_static(caller.dialect.media_type());
+    // Its own type is one that the caller reads, and there is no message that would not be of it.
+    let given = caller.content_type.split(';').next().unwrap_or_default().trim();
+    let content_type = HeaderValue::from_str(given);
+    let content_type = content_type.unwrap_or(HeaderValue::from_static(caller.dialect.media_type()));
     let mut response = trailers_only(caller, content_type, error);
     // A client that used a compression that is not here learns so what it can use.
     if let Some(accepted) = compressing::accepted() {

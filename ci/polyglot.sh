@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=v1.9.3
+version=v1.9.4
 tools=$PWD/target/tools
 if [[ ! -x $tools/grpcurl-$version/grpcurl ]]; then
     echo "installing grpcurl $version"

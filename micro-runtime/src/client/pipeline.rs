@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, stream};
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
 use super::failover::Stage;
-use super::limit::{Limit, hold};
+use super::limit::{Limit, hold, hold_next};
 use super::{Channel, failover};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
@@ -135,7 +135,7 @@ fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
     let state = Some((messages, limit, pick));
     Box::pin(stream::unfold(state, async |state| {
         let (mut messages, limit, mut pick) = state?;
-        let next = hold(&limit, messages.next().map(Ok)).await.unwrap_or_else(|error| Some(Err(error)));
+        let next = hold_next(&limit, &mut messages).await;
         match &next {
             Some(Err(error)) => pick.report_untimed(failover::outcome(error)),
             _ => pick.report_untimed(Outcome::Ok),

@@ -1,6 +1,8 @@
 """The client of the interop tests on grpcio: makes the calls of each case that is named, and prints
-a line for it."""
+a line for it. The variable CA_FILE names the root of servers with TLS."""
 
+import os
+import pathlib
 import queue
 import sys
 import traceback
@@ -148,10 +150,17 @@ def gzip(tests):
         case(tests, compression=grpc.Compression.Gzip)
 
 
+def connect(address):
+    if "CA_FILE" not in os.environ:
+        return grpc.insecure_channel(address)
+    root = pathlib.Path(os.environ["CA_FILE"]).read_bytes()
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(root))
+
+
 def main():
     address, *cases = sys.argv[1:]
     passed = True
-    with grpc.insecure_channel(address) as channel:
+    with connect(address) as channel:
         tests = testing_pb2_grpc.TestServiceStub(channel)
         failures = failures_pb2_grpc.FailuresStub(channel)
         special = {

@@ -1,6 +1,9 @@
-"""The server of the interop tests on grpcio. It prints its address, and runs until it is told to stop."""
+"""The server of the interop tests on grpcio. It prints its address, and runs until it is told to
+stop. With a folder as its argument it serves with TLS and the certificate in it."""
 
+import pathlib
 import signal
+import sys
 import time
 from concurrent import futures
 
@@ -75,7 +78,11 @@ def main():
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), compression=grpc.Compression.Gzip)
     testing_pb2_grpc.add_TestServiceServicer_to_server(Tests(), server)
     failures_pb2_grpc.add_FailuresServicer_to_server(Failures(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if len(sys.argv) > 1:
+        key, chain = (pathlib.Path(sys.argv[1], name).read_bytes() for name in ["server.key", "server.pem"])
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(f"127.0.0.1:{port}", flush=True)
     signal.sigwait([signal.SIGINT, signal.SIGTERM])

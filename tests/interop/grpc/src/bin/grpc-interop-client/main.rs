@@ -1,5 +1,6 @@
 //! The client of the interop tests: makes the calls of each case that is named and looks at what
-//! comes back. It prints a line for every case.
+//! comes back. It prints a line for every case. The variable `CA_FILE` names the root of servers with
+//! TLS.
 
 mod cases;
 mod more;
@@ -8,7 +9,7 @@ mod peer;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use micro::client::Protocol;
+use micro::tls::ClientTls;
 use micro::{Error, Result};
 use tokio::time::timeout;
 
@@ -24,8 +25,8 @@ async fn main() -> ExitCode {
         eprintln!("usage: grpc-interop-client <protocol> <address> <case>…");
         return ExitCode::FAILURE;
     };
-    let peer = match protocol.parse::<Protocol>() {
-        Ok(protocol) => Peer::new(protocol, &address),
+    let peer = match peer(&protocol, &address) {
+        Ok(peer) => peer,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
@@ -43,6 +44,11 @@ async fn main() -> ExitCode {
         }
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn peer(protocol: &str, address: &str) -> Result<Peer> {
+    let tls = std::env::var_os("CA_FILE").map(|file| ClientTls::new().roots_file(file)).transpose()?;
+    Ok(Peer::new(protocol.parse()?, address, tls))
 }
 
 async fn run(peer: &Peer, case: &str) -> Result<()> {

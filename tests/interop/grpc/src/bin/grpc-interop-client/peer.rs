@@ -1,6 +1,7 @@
 //! The server that is called.
 
 use micro::client::Protocol;
+use micro::tls::ClientTls;
 use micro::{Client, Context, Environment, Error, Result};
 use micro_interop_grpc::failures::FailuresClient;
 use micro_interop_grpc::orca::OpenRcaServiceClient;
@@ -21,6 +22,7 @@ pub(crate) trait Nowhere {
 pub(crate) struct Peer {
     protocol: Protocol,
     address: String,
+    tls: Option<ClientTls>,
     pub(crate) tests: TestServiceClient,
     pub(crate) left_out: LeftOutClient,
     pub(crate) nowhere: NowhereClient,
@@ -29,12 +31,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(protocol: Protocol, address: &str) -> Self {
-        let client =
-            Client::builder().environment(Environment::empty()).address(address).protocol(protocol).build();
+    pub(crate) fn new(protocol: Protocol, address: &str, tls: Option<ClientTls>) -> Self {
+        let mut client =
+            Client::builder().environment(Environment::empty()).address(address).protocol(protocol);
+        if let Some(tls) = &tls {
+            client = client.tls(tls.clone());
+        }
+        let client = client.build();
         Self {
             protocol,
             address: address.to_owned(),
+            tls,
             tests: TestServiceClient::new(&client),
             left_out: LeftOutClient::new(&client),
             nowhere: NowhereClient::new(&client),
@@ -45,7 +52,7 @@ impl Peer {
 
     /// The same server over connections of its own.
     pub(crate) fn anew(&self) -> Self {
-        Self::new(self.protocol, &self.address)
+        Self::new(self.protocol, &self.address, self.tls.clone())
     }
 }
 

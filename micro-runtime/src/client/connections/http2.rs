@@ -39,6 +39,7 @@ pub(super) type Attempt = Result<Option<Shared>, Arc<Error>>;
 pub(in crate::client) struct Shared {
     sender: SendRequest<WireBody>,
     peer: Arc<Peer>,
+    reused: bool,
 }
 
 /// Connects for all calls that wait.
@@ -81,7 +82,7 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
             }
         }
     });
-    Ok(Shared { sender, peer })
+    Ok(Shared { sender, peer, reused: false })
 }
 
 impl Shared {
@@ -91,6 +92,15 @@ impl Shared {
 
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+
+    /// The same for a call that did not wait for it to come about.
+    pub(super) fn again(&self) -> Self {
+        Self { reused: true, ..self.clone() }
+    }
+
+    pub(super) fn is_reused(&self) -> bool {
+        self.reused
     }
 
     pub(super) fn send(

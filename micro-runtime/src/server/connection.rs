@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
-use super::body::RequestBody;
+use super::body::{RequestBody, ResponseBody};
 use super::head_timeout::HeadTimeout;
 use super::opening::{self, Http};
 use super::sniff::Sniffed;
@@ -100,6 +100,8 @@ fn answer(
 ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
+    // There is no body after HEAD, whatever answers. hyper sees to that in HTTP/1.1 alone.
+    let bare = version == Version::HTTP_2 && request.method() == Method::HEAD;
     let request = request.map(RequestBody::from);
     async move {
         let mut response = shared.front.answer(request, peer).await;
@@ -110,7 +112,8 @@ fn answer(
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        Ok(response.map(|body| Counted { body, _calls: calls }))
+        let body = |body| if bare { ResponseBody::default() } else { body };
+        Ok(response.map(|all| Counted { body: body(all), _calls: calls }))
     }
 }
 

@@ -21,7 +21,7 @@ use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::tracked::Tracked;
 use super::upgrade::Upgradable;
-use crate::protocol::http2::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::protocol::http2::{SERVER_WINDOW, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
@@ -58,7 +58,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
                 .max_concurrent_streams(limits.max_concurrent_streams)
                 .max_header_list_size(limits.max_header_size)
                 .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
+                .initial_connection_window_size(SERVER_WINDOW)
                 .keep_alive_interval(limits.keep_alive_interval)
                 .keep_alive_timeout(limits.keep_alive_timeout)
                 .max_pending_accept_reset_streams(limits.max_pending_resets)

@@ -1,7 +1,12 @@
-//! What the client says when the other side speaks no HTTP/2.
+//! The one HTTP/2 connection of a client.
 
-use micro::Code;
+use bytes::Bytes;
+use h2::SendStream;
+use h2::server::SendResponse;
+use http::Response;
+use micro::{Code, Context};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 
 use crate::lab::{client, refused, soon};
 use crate::raw::Raw;
@@ -24,4 +29,46 @@ async fn a_server_of_http1_alone_is_told_from_one_that_is_broken() {
     };
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     assert!(error.message().contains("`http_version`"), "{error}");
+}
+
+#[tokio::test]
+async fn streams_that_nobody_reads_do_not_hold_other_calls_up() {
+    const STREAMS: usize = 8;
+    let (server, address) = Raw::listen().await;
+    let lab = client(&address, |client| client);
+    let calls = async {
+        let mut unread = Vec::new();
+        for _ in 0..STREAMS {
+            unread.push(soon(lab.count(&Context::new(), 1).send()).await.unwrap());
+        }
+        unread
+    };
+    let served = async {
+        let mut connection = h2::server::handshake(server.accept().await).await.unwrap();
+        let mut filled = JoinSet::new();
+        for _ in 0..STREAMS {
+            let (_, response) = soon(connection.accept()).await.unwrap().unwrap();
+            filled.spawn(fill(response));
+        }
+        tokio::select! {
+            _ = connection.accept() => panic!("the connection ended"),
+            filled = soon(filled.join_all()) => filled,
+        }
+    };
+    let (_unread, filled) = tokio::join!(calls, served);
+    assert_eq!(filled.len(), STREAMS);
+}
+
+/// Answers with as much as the client's window for one stream takes.
+async fn fill(mut response: SendResponse<Bytes>) -> SendStream<Bytes> {
+    let head = Response::builder().header("content-type", "application/connect+json").body(()).unwrap();
+    let mut body = response.send_response(head, false).unwrap();
+    let mut left = 1024 * 1024;
+    while left > 0 {
+        body.reserve_capacity(left);
+        let granted = std::future::poll_fn(|task| body.poll_capacity(task)).await.unwrap().unwrap();
+        body.send_data(vec![0; granted].into(), false).unwrap();
+        left -= granted;
+    }
+    body
 }

@@ -23,6 +23,7 @@ async fn said(lab: &LabClient) -> String {
     let error = refused(lab).await;
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     assert!(error.was_never_processed(), "{error}");
+    assert!(!error.message().contains("took the call"), "it was tried once: {error}");
     error.message().to_owned()
 }
 

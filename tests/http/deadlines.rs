@@ -1,6 +1,10 @@
 use std::time::{Duration, Instant};
 
-use crate::lab::Site;
+use bytes::Bytes;
+use http::Request;
+use tokio::net::TcpStream;
+
+use crate::lab::{Site, soon};
 use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, piecemeal, post};
 
 const TIMEOUT: &str = "connect-timeout-ms";
@@ -75,4 +79,19 @@ async fn a_stream_that_never_waits_ends_in_time_as_well() {
         wire.send(request).await.stream_error("deadline_exceeded");
         site.handlers(0).await;
     }
+}
+
+#[tokio::test]
+async fn a_stream_whose_answers_nobody_takes_ends_in_time_as_well() {
+    let site = Site::start().await;
+    let stream = TcpStream::connect(site.address()).await.unwrap();
+    let settings = h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(stream);
+    let (mut sender, connection) = settings.await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post("http://lab/Lab/Count").header("content-type", STREAM).header(TIMEOUT, "200");
+    let (response, mut body) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+    body.send_data(envelope(0, u64::MAX.to_string()), true).unwrap();
+    let _answer = soon(response).await.unwrap();
+    site.handlers(1).await;
+    site.handlers(0).await;
 }

@@ -3,7 +3,7 @@
 use http::{Method, Request};
 
 use crate::lab::Site;
-use crate::wire::{Answer, BOTH, Wire, full};
+use crate::wire::{Answer, BOTH, JSON, Wire, full};
 
 async fn get(wire: &mut Wire, path: &str) -> Answer {
     wire.send(Request::builder().uri(path).body(full("")).unwrap()).await
@@ -60,4 +60,19 @@ async fn a_wrong_query_says_what_is_wrong_with_it() {
         let message = get(&mut wire, &format!("/Lab/Twice{query}")).await.error(status, code);
         assert!(message.contains(words), "{query}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_cache_is_told_what_the_answer_depends_on() {
+    let site = Site::of(|service| service.compress(1)).await;
+    let mut wire = Wire::open(&site, BOTH[0]).await;
+    let path = "/Lab/Twice?encoding=json&message=%22Ada%22";
+    for (accepted, encoding) in [("gzip", "gzip"), ("identity", "")] {
+        let request = Request::builder().uri(path).header("accept-encoding", accepted);
+        let answer = wire.send(request.body(full("")).unwrap()).await;
+        assert_eq!(answer.header("content-encoding"), encoding);
+        assert_eq!(answer.header("vary"), "accept, accept-encoding");
+    }
+    let posted = wire.post("/Lab/Twice", JSON, r#""Ada""#).await;
+    assert_eq!(posted.header("vary"), "", "nobody keeps the answer of a POST");
 }

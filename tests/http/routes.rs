@@ -47,9 +47,24 @@ async fn a_method_takes_post_and_says_so() {
             assert_eq!(answer.header("allow"), "POST");
             assert_eq!(message, format!("`/Lab/Echo` is called with POST, not with {method}"));
         }
-        let request = Request::builder().method(Method::HEAD).uri("/Lab/Echo").body(full("")).unwrap();
-        let answer = wire.send(request).await;
-        assert_eq!((answer.status.as_u16(), &answer.body[..]), (405, &b""[..]));
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_body_after_head_whatever_answers() {
+    let site = Site::start().await;
+    for version in BOTH {
+        let mut wire = Wire::open(&site, version).await;
+        for (name, value) in [
+            ("accept", "*/*"),
+            ("content-type", "application/grpc"),
+            ("content-type", "application/grpc-web"),
+            ("micro-endpoint", "Lab.Length"),
+        ] {
+            let request = Request::head("/Lab/Length").header(name, value).body(full("")).unwrap();
+            let answer = wire.send(request).await;
+            assert_eq!(&answer.body[..], b"", "{name}: {value}");
+        }
     }
 }
 

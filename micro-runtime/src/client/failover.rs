@@ -18,7 +18,8 @@ use crate::selector::{Candidate, Outcome, Pick, usable};
 const LAST_RESORTS: usize = 3;
 
 /// Sends to one node after the other until one may have processed the request. None is tried twice,
-/// but for one whose connection was about to close and that nobody can stand in for. The call counts as in flight at its node until the pick is dropped.
+/// but for one whose connection was about to close and that nobody can stand in for. The call counts as
+/// in flight at its node until the pick is dropped.
 pub(super) async fn send(
     core: &Core,
     channel: &Channel,
@@ -49,7 +50,7 @@ pub(super) async fn send(
             Err(error) => {
                 pick.done(Outcome::Unreachable);
                 core.nodes.suspect(&node);
-                tried.nodes.push(Attempt { node, error, connected: false });
+                tried.nodes.push(Attempt { node, error, reused: false });
                 continue;
             }
         };
@@ -60,6 +61,7 @@ pub(super) async fn send(
         let start = Instant::now();
         // Held to the deadline here, so that a node that does not answer is known to have failed.
         let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
+        let reused = connection.is_reused();
         let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
         let call = protocol::call(protocol, current, target, |request| connection.send(request));
         match hold(limit, call).await {
@@ -71,7 +73,7 @@ pub(super) async fn send(
             }
             Err(error) if error.was_never_processed() && outgoing.is_some() => {
                 pick.done(Outcome::Failed);
-                tried.nodes.push(Attempt { node, error, connected: true });
+                tried.nodes.push(Attempt { node, error, reused });
             }
             Err(error) => {
                 pick.done(outcome(&error));
@@ -149,8 +151,8 @@ struct Tried {
 struct Attempt {
     node: Arc<Candidate>,
     error: Error,
-    /// Whether there was a connection, on which the node did not take the request.
-    connected: bool,
+    /// Whether the connection was there before this call, and may have been about to close.
+    reused: bool,
 }
 
 impl Tried {
@@ -168,10 +170,11 @@ impl Tried {
     }
 
     /// Whether a node did not take the request only because its connection was closing, as far as one
-    /// attempt can tell: another connection is worth another one.
+    /// attempt can tell: another connection is worth another one. What a node does not take on a connection
+    /// that was just made, it does not take on the next one either.
     fn was_leaving(&self, node: &Candidate) -> bool {
         let mut attempts = self.of(node);
-        attempts.next().is_some_and(|only| only.connected) && attempts.next().is_none()
+        attempts.next().is_some_and(|only| only.reused) && attempts.next().is_none()
     }
 
     /// Picks among the nodes that are in use, and among all where none is: a node that was

@@ -15,6 +15,7 @@ mod run;
 mod serve;
 mod signature;
 mod subscriber;
+mod until;
 
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Outbound};
@@ -40,3 +41,4 @@ pub use subscriber::SubscriberDescriptor;
 pub(crate) use subscriber::Subscribers;
 #[doc(hidden)]
 pub use subscriber::{Handled, Subscribing, describe_subscriber, serve_subscriber};
+pub(crate) use until::held;

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::handler::Endpoint;
-use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first};
+use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first, until};
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
@@ -55,6 +55,9 @@ pub(crate) async fn run(
         Some(limit) => timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?,
         None => call.await,
     };
+    if let Some(limit) = &limit {
+        until::set(limit.deadline);
+    }
     match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
         Ok(Outbound::One(message)) => Ok(Outbound::One(message)),
         Ok(Outbound::Many(messages)) => Ok(Outbound::Many(Box::pin(Guarded {

@@ -7,4 +7,12 @@ pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Windows: one large message, or many small ones, on their way without a round trip.
 pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
-pub(crate) const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// What a server takes in of all the requests on a connection that nobody reads. It is what bounds the
+/// memory that a client can fill.
+pub(crate) const SERVER_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// What a client takes in of all answers that nobody reads, the largest that there is (RFC 9113, section
+/// 6.9.1): all calls to a node are on one connection, and a few streams that are read slowly must not hold
+/// the others up. A stream has its own window, and it is this side that opens streams.
+pub(crate) const CLIENT_WINDOW: u32 = (1 << 31) - 1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -14,14 +14,14 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
-use super::body::RequestBody;
+use super::body::{RequestBody, ResponseBody};
 use super::head_timeout::HeadTimeout;
 use super::opening::{self, Http};
 use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::tracked::Tracked;
 use super::upgrade::Upgradable;
-use crate::protocol::http2::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::protocol::http2::{SERVER_WINDOW, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
@@ -58,7 +58,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
                 .max_concurrent_streams(limits.max_concurrent_streams)
                 .max_header_list_size(limits.max_header_size)
                 .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
+                .initial_connection_window_size(SERVER_WINDOW)
                 .keep_alive_interval(limits.keep_alive_interval)
                 .keep_alive_timeout(limits.keep_alive_timeout)
                 .max_pending_accept_reset_streams(limits.max_pending_resets)
@@ -100,6 +100,8 @@ fn answer(
 ) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
+    // There is no body after HEAD, whatever answers. hyper sees to that in HTTP/1.1 alone.
+    let bare = version == Version::HTTP_2 && request.method() == Method::HEAD;
     let request = request.map(RequestBody::from);
     async move {
         let mut response = shared.front.answer(request, peer).await;
@@ -110,7 +112,8 @@ fn answer(
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
         }
-        Ok(response.map(|body| Counted { body, _calls: calls }))
+        let body = |body| if bare { ResponseBody::default() } else { body };
+        Ok(response.map(|all| Counted { body: body(all), _calls: calls }))
     }
 }
 

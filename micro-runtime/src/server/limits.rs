@@ -18,8 +18,8 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 ///
 /// Two things are not limits, and always so. A client of HTTP/1.1 that closes its sending side is
 /// taken for gone, and its call is cancelled: HTTP/1.1 has no other way to cancel one. And over
-/// HTTP/2 a stream whose messages the client does not take waits for as long as the call may last,
-/// since a slow reader is what back-pressure is for.
+/// HTTP/2 an answer that the client does not take waits for as long as the call may last, since a slow
+/// reader is what back-pressure is for. Where the call has no deadline, that is as long as the connection.
 ///
 /// Some limits of the HTTP libraries below are no options. A head of HTTP/1.1 has at most 100 headers. A
 /// head of HTTP/2 may be cut into a few more frames than one of the largest size needs, and a client that

@@ -29,15 +29,17 @@ impl Refusal {
     }
 }
 
-/// A connection that notes why it was refused.
+/// A connection that notes why it was refused. Once the server has said anything else, it has taken the
+/// client, and what it says of certificates later is about something else.
 pub(super) struct Watched<T> {
     io: T,
     refusal: Refusal,
+    taken: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Watched<T> {
     pub(super) fn new(io: T, refusal: Refusal) -> Self {
-        Self { io, refusal }
+        Self { io, refusal, taken: false }
     }
 
     fn written<R>(&mut self, task: &mut TaskContext<'_>, polled: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -47,14 +49,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Watched<T> {
         polled
     }
 
+    fn look(&mut self, polled: &Poll<io::Result<()>>, read: bool) {
+        match polled {
+            Poll::Ready(Err(error)) if !self.taken => self.refusal.look(error),
+            _ => self.taken |= read,
+        }
+    }
+
     /// The reason may have arrived before the connection was closed.
     #[cold]
     fn last_words(&mut self, task: &mut TaskContext<'_>) {
         let mut scratch = [0; 64];
-        let polled = Pin::new(&mut self.io).poll_read(task, &mut ReadBuf::new(&mut scratch));
-        if let Poll::Ready(Err(error)) = polled {
-            self.refusal.look(&error);
-        }
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let polled = Pin::new(&mut self.io).poll_read(task, &mut buffer);
+        self.look(&polled, !buffer.filled().is_empty());
     }
 }
 
@@ -64,10 +72,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
         task: &mut TaskContext<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(task, buffer);
-        if let Poll::Ready(Err(error)) = &polled {
-            self.refusal.look(error);
-        }
+        let read = buffer.filled().len() > before;
+        self.look(&polled, read);
         polled
     }
 }
@@ -102,5 +110,59 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{AlertDescription, Error};
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    /// Says what is in it, and then that the certificate is not good.
+    struct Refusing(&'static [u8]);
+
+    impl AsyncRead for Refusing {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.0.is_empty() {
+                let alert = Error::AlertReceived(AlertDescription::BadCertificate);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, alert)));
+            }
+            buffer.put_slice(std::mem::take(&mut self.0));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Refusing {
+        fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_answered_once_was_not_refused() {
+        for (said, refused) in [(&b""[..], true), (b"an answer", false)] {
+            let refusal = Refusal::default();
+            let mut io = Watched::new(Refusing(said), refusal.clone());
+            let mut read = Vec::new();
+            io.read_to_end(&mut read).await.unwrap_err();
+            assert_eq!(read, said);
+            assert_eq!(refusal.reason().is_some(), refused);
+            tokio::io::AsyncWriteExt::write_all(&mut io, b"x").await.unwrap_err();
+            assert_eq!(refusal.reason().is_some(), refused);
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Home {
             match hosts.get(address) {
                 Some(host) if host.chose_http1 && offer == Offer::Either => return Ok(None),
                 Some(Host { link: Some(Link::Open(shared)), .. }) if !shared.is_closed() => {
-                    return Ok(Some(shared.clone()));
+                    return Ok(Some(shared.again()));
                 }
                 // One that has ended and still stands here was in a runtime that ended, or panicked.
                 Some(Host { link: Some(Link::Connecting(attempt)), .. }) if attempt.peek().is_none() => {

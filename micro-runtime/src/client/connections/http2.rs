@@ -17,7 +17,7 @@ use super::open::{self, Offer};
 use super::peer::Peer;
 use crate::error::{Error, Result};
 use crate::protocol::body::{WireBody, broken_off};
-use crate::protocol::http2::{CONNECTION_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
+use crate::protocol::http2::{CLIENT_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How often a silent server is asked whether it is still there while calls wait for it.
@@ -39,6 +39,7 @@ pub(super) type Attempt = Result<Option<Shared>, Arc<Error>>;
 pub(in crate::client) struct Shared {
     sender: SendRequest<WireBody>,
     peer: Arc<Peer>,
+    reused: bool,
 }
 
 /// Connects for all calls that wait.
@@ -64,7 +65,7 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_connection_window_size(CLIENT_WINDOW)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .handshake(TokioIo::new(io))
@@ -81,7 +82,7 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
             }
         }
     });
-    Ok(Shared { sender, peer })
+    Ok(Shared { sender, peer, reused: false })
 }
 
 impl Shared {
@@ -91,6 +92,15 @@ impl Shared {
 
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+
+    /// The same for a call that did not wait for it to come about.
+    pub(super) fn again(&self) -> Self {
+        Self { reused: true, ..self.clone() }
+    }
+
+    pub(super) fn is_reused(&self) -> bool {
+        self.reused
     }
 
     pub(super) fn send(

@@ -79,6 +79,15 @@ impl Connection {
         }
     }
 
+    /// Whether other calls had it before, so that its end may be on the way. One of HTTP/1.1 sees to that
+    /// itself.
+    pub(super) fn is_reused(&self) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::Http2(shared) => shared.is_reused(),
+        }
+    }
+
     /// `http` or `https`.
     pub(super) fn scheme(&self) -> &Scheme {
         &self.peer().scheme

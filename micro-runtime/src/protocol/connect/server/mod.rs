@@ -7,7 +7,8 @@ mod refuse;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::{HeaderMap, HeaderValue, VARY};
+use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::media_type::accepted;
@@ -55,7 +56,12 @@ where
     let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
     if method.is_unary() {
         let answer = run(endpoint, arrival, call.read_message(body, limits)).await;
-        answer::unary(answer, &answer_codec, compress, &incoming)
+        let mut response = answer::unary(answer, &answer_codec, compress, &incoming);
+        if head.method == Method::GET {
+            // A cache on the way must not give one client what another one reads.
+            response.headers_mut().append(VARY, HeaderValue::from_static("accept, accept-encoding"));
+        }
+        response
     } else {
         let body = body.of_stream(head.version);
         let answer = run(endpoint, arrival, call.read_stream(body, method, limits)).await;

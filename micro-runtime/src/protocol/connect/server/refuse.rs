@@ -77,23 +77,16 @@ pub(super) fn not_found(verb: &Method, headers: &HeaderMap, error: &Error) -> Re
     if verb == Method::POST && is_stream(headers).is_some() {
         return failed(headers, error);
     }
-    page(verb, StatusCode::NOT_FOUND, error)
+    json(StatusCode::NOT_FOUND, error)
 }
 
 #[cold]
 pub(super) fn wrong_method(given: &Method, method: &MethodDescriptor) -> Response<WireBody> {
     let allowed = if method.http_get { "GET, POST" } else { "POST" };
     let message = format!("`{}` is called with {allowed}, not with {given}", method.path);
-    let mut response = page(given, StatusCode::METHOD_NOT_ALLOWED, &Error::unknown(message));
+    let mut response = json(StatusCode::METHOD_NOT_ALLOWED, &Error::unknown(message));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
-}
-
-/// An error for what is no call.
-fn page(verb: &Method, status: StatusCode, error: &Error) -> Response<WireBody> {
-    let response = json(status, error);
-    // There is no body after HEAD, and an HTTP/2 client takes one for a broken stream.
-    if verb == Method::HEAD { response.map(|_| WireBody::full("")) } else { response }
 }
 
 /// An error before it was known how the method answers: in the form that the caller reads.

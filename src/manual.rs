@@ -32,5 +32,6 @@ pub mod protobuf {}
 
 #[doc = include_str!("../docs/manual/go-micro.md")]
 pub mod go_micro {}
+
 #[doc = include_str!("../docs/manual/reflection.md")]
 pub mod reflection {}

@@ -2,7 +2,6 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use humantime::FormattedDuration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -64,15 +63,6 @@ pub(super) fn hold<T, F: Future<Output = Result<T>>>(limit: &Option<Limit>, work
     Held { limit: limit.as_ref(), work, sleep: None }
 }
 
-/// Waits for the next item of a stream, unless the deadline passes, which ends the stream with an error.
-pub(super) async fn hold_next<T>(
-    limit: &Option<Limit>,
-    items: &mut (impl Stream<Item = Result<T>> + Unpin),
-) -> Option<Result<T>> {
-    // The error of an item is one of the work.
-    hold(limit, items.next().map(Option::transpose)).await.transpose()
-}
-
 pin_project! {
     /// Work that is held to a deadline. Written by hand, because an async function would hold the work
     /// several times over, and it is all of a call.
@@ -111,8 +101,6 @@ impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
 mod tests {
     use std::error::Error as _;
 
-    use futures_util::stream;
-
     use super::*;
 
     const ASK: MethodDescriptor =
@@ -131,18 +119,6 @@ mod tests {
         assert_eq!(error.code(), Code::DeadlineExceeded);
         assert_eq!(error.message(), "test.v1.Probe/Ask was not answered within 200ms");
         assert!(error.source().is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stream_that_is_broken_off_when_its_time_is_up_ran_out_of_time() {
-        let (timeout, deadline) = (Duration::from_millis(200), Instant::now());
-        let limit = Some(Limit { deadline, timeout, method: &ASK });
-        let broken_off = Error::canceled("the other side broke the call off");
-        let mut items = stream::iter([Ok(1), Err(broken_off)]);
-        assert_eq!(hold_next(&limit, &mut items).await.unwrap().unwrap(), 1);
-        let error = hold_next(&limit, &mut items).await.unwrap().unwrap_err();
-        assert_eq!(error.code(), Code::DeadlineExceeded);
-        assert!(hold_next(&limit, &mut items).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]

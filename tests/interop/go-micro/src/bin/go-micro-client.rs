@@ -161,7 +161,7 @@ fn greeting() -> Greeting {
     Greeting {
         name: "Ada <&> ü".into(),
         big_number: i64::MIN,
-        data: vec![0, 0xff, 0x10].into(),
+        data: vec![0, 0xff, 0x10],
         kind: Kind::Formal.into(),
         tags: vec!["a".into(), String::new()],
         marks: [("most".to_owned(), u64::MAX)].into(),

@@ -127,6 +127,21 @@ async fn a_name_nobody_knows_can_be_watched_until_it_is_known() {
 }
 
 #[tokio::test]
+async fn a_long_name_is_watched_only_where_it_is_known() {
+    let (service, client) = start().await;
+    let long = "x".repeat(100_000);
+    let refused = soon(client.watch(&Context::new(), named(&long)).send()).await;
+    let refused = match refused {
+        Ok(statuses) => soon(statuses.collect()).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(refused.code(), micro::Code::InvalidArgument, "{refused}");
+    service.health().set_serving_of(&long, true);
+    let mut statuses = soon(client.watch(&Context::new(), named(&long)).send()).await.unwrap();
+    assert_eq!(soon(statuses.next()).await.unwrap().unwrap().status, "SERVING");
+}
+
+#[tokio::test]
 async fn who_watches_is_told_that_the_service_leaves_and_does_not_hold_it_up() {
     let (service, client) = start().await;
     let mut watches = Vec::new();

@@ -14,6 +14,13 @@ pub mod streams {}
 #[doc = include_str!("../docs/manual/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("../docs/manual/protocols.md")]
+pub mod protocols {}
+
+#[cfg(feature = "tls")]
+#[doc = include_str!("../docs/manual/tls.md")]
+pub mod tls {}
+
 #[doc = include_str!("../docs/manual/middleware.md")]
 pub mod middleware {}
 
@@ -25,5 +32,6 @@ pub mod protobuf {}
 
 #[doc = include_str!("../docs/manual/go-micro.md")]
 pub mod go_micro {}
+
 #[doc = include_str!("../docs/manual/reflection.md")]
 pub mod reflection {}

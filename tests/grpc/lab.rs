@@ -132,13 +132,17 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::of(|service| service).await
+    }
+
+    pub(crate) async fn of(options: impl FnOnce(Service) -> Service) -> Self {
         let (running, handlers) = watch::channel(0);
         let service = Service::new("lab")
             .environment(Environment::empty())
             .registry(Memory::new())
             .spread_delay(Duration::ZERO)
             .handle(Arc::new(Bench { running }));
-        Self { running: service.start().await.unwrap(), handlers }
+        Self { running: options(service).start().await.unwrap(), handlers }
     }
 
     /// A client that speaks this protocol.

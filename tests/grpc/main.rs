@@ -7,6 +7,7 @@ mod answers;
 mod calls;
 mod go_micro;
 mod lab;
+mod layers;
 mod refused;
 mod servers;
 mod statuses;

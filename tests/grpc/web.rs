@@ -7,8 +7,8 @@ use http::{Method, Request, Version};
 use crate::lab::Site;
 use crate::wire::{Answer, Body, call, envelope, open_body, send, with};
 
-const WEB: &str = "application/grpc-web+json";
-const TEXT: &str = "application/grpc-web-text+json";
+pub(crate) const WEB: &str = "application/grpc-web+json";
+pub(crate) const TEXT: &str = "application/grpc-web-text+json";
 const BOTH: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
 fn over(version: Version, mut request: Request<Body>) -> Request<Body> {
@@ -17,7 +17,7 @@ fn over(version: Version, mut request: Request<Body>) -> Request<Body> {
 }
 
 /// The messages in front of the trailers, and the trailers.
-fn parts(mut body: &[u8]) -> (Vec<String>, String) {
+pub(crate) fn parts(mut body: &[u8]) -> (Vec<String>, String) {
     let mut messages = Vec::new();
     loop {
         let length = u32::from_be_bytes(body[1..5].try_into().unwrap()) as usize;
@@ -80,7 +80,7 @@ fn pieces(bytes: &[u8], size: usize) -> String {
 }
 
 /// The bytes of padded pieces.
-fn whole(text: &[u8]) -> Vec<u8> {
+pub(crate) fn whole(text: &[u8]) -> Vec<u8> {
     text.chunks(4).flat_map(|four| STANDARD.decode(four).unwrap()).collect()
 }
 

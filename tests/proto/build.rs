@@ -23,5 +23,9 @@ fn main() -> micro_build::Result<()> {
         .include_file("outside.rs")
         .descriptor_set("outside.bin")
         .extern_path("common", "crate::all::common")
-        .compile(&["proto/outside.proto"], &["proto"])
+        .compile(&["proto/outside.proto"], &["proto"])?;
+    // What the manual calls.
+    micro_build::configure()
+        .include_file("manual.rs")
+        .compile(&["../../examples/proto/proto/greeter.proto"], &["../../examples/proto/proto"])
 }

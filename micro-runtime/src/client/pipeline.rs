@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, TryStreamExt as _, stream};
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
@@ -135,14 +135,45 @@ fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
     let state = Some((messages, limit, pick));
     Box::pin(stream::unfold(state, async |state| {
         let (mut messages, limit, mut pick) = state?;
-        let next = hold(&limit, messages.next().map(Ok)).await.unwrap_or_else(|error| Some(Err(error)));
+        let next = hold(&limit, messages.try_next()).await;
         match &next {
-            Some(Err(error)) => pick.report_untimed(failover::outcome(error)),
-            _ => pick.report_untimed(Outcome::Ok),
+            Err(error) => pick.report_untimed(failover::outcome(error)),
+            Ok(_) => pick.report_untimed(Outcome::Ok),
         }
-        match next? {
-            Ok(message) => Some((Ok(message), Some((messages, limit, pick)))),
+        match next {
+            Ok(message) => Some((Ok(message?), Some((messages, limit, pick)))),
             Err(error) => Some((Err(error), None)),
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::registry::{Node, Registration};
+    use crate::selector::Candidate;
+
+    const COUNT: MethodDescriptor = MethodDescriptor::new::<u64, crate::Streaming<u64>>(
+        "test.v1.Probe",
+        "Count",
+        "/test.v1.Probe/Count",
+        "",
+    );
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_broken_off_when_its_time_is_up_ran_out_of_time() {
+        let node = Arc::new(Registration::new("probe", Node::new("probe-1", "127.0.0.1:1")));
+        let pick = Pick::new(&Arc::new(Candidate::new(node)));
+        let context = Context::new().with_timeout(Duration::from_secs(1));
+        let messages = stream::iter([Ok(Bytes::from_static(b"1")), Err(Error::canceled("broken off"))]);
+        let mut messages = held(Box::pin(messages), Limit::new(&context, &COUNT), pick);
+        assert_eq!(messages.try_next().await.unwrap().unwrap(), "1");
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(messages.try_next().await.unwrap_err().code(), Code::DeadlineExceeded);
+        assert!(messages.try_next().await.unwrap().is_none());
+    }
 }

@@ -63,15 +63,15 @@ impl Routes {
 
     /// The endpoint on this path, or the only one with the same last part of the contract's name and
     /// the same method: go-micro's gRPC client puts the name of the registered service in front of
-    /// that part, and its server does not look at what is in front.
-    pub(crate) fn find_by_last_part(&self, path: &str) -> Result<&Endpoint> {
+    /// that part, and its server does not look at what is in front. For any other caller, what is in
+    /// front is a package, and versions of a contract are different contracts.
+    pub(crate) fn find_by_last_part(&self, path: &str, is_go_micro: bool) -> Result<&Endpoint> {
         if let Some(endpoint) = self.endpoints.get(path) {
             return Ok(endpoint);
         }
         let Some((package, name)) = last_part(path) else { return Err(self.unknown(path)) };
         match self.names.get(&name).map(Vec::as_slice) {
-            // Versions of a contract are different contracts, and not different names of one.
-            _ if is_version(package) => Err(self.unknown(path)),
+            _ if is_version(package) && !is_go_micro => Err(self.unknown(path)),
             Some(&[path]) => self.find(path),
             Some(paths) => Err(ambiguous(path, paths)),
             None => Err(self.unknown(path)),
@@ -216,11 +216,11 @@ mod tests {
     fn what_is_in_front_of_the_last_part_does_not_matter() {
         let routes = routes(&[HELLO]);
         for path in ["/greeter.v1.Greeter/say_hello", "/greeter.Greeter/SayHello", "/Greeter/say_hello"] {
-            assert_eq!(routes.find_by_last_part(path).ok().unwrap().method.path, HELLO.path, "{path}");
+            assert_eq!(routes.find_by_last_part(path, false).ok().unwrap().method.path, HELLO.path, "{path}");
         }
         for path in ["/a.b.Other/SayHello", "/greeter.Greeter/Bye", "/", "//", "/./", "Greeter/SayHello", ""]
         {
-            assert!(routes.find_by_last_part(path).is_err(), "{path}");
+            assert!(routes.find_by_last_part(path, true).is_err(), "{path}");
         }
     }
 
@@ -228,20 +228,21 @@ mod tests {
     fn another_version_is_another_contract() {
         let routes = routes(&[HELLO]);
         for path in ["/greeter.v2.Greeter/say_hello", "/greeter.v1beta1.Greeter/say_hello"] {
-            let error = routes.find_by_last_part(path).err().unwrap();
+            assert!(routes.find_by_last_part(path, true).is_ok());
+            let error = routes.find_by_last_part(path, false).err().unwrap();
             assert!(error.message().contains("known services"), "{error}");
         }
-        assert!(routes.find_by_last_part("/vienna.Greeter/say_hello").is_ok());
-        assert!(routes.find_by_last_part("/v.Greeter/say_hello").is_ok());
+        assert!(routes.find_by_last_part("/vienna.Greeter/say_hello", false).is_ok());
+        assert!(routes.find_by_last_part("/v.Greeter/say_hello", false).is_ok());
     }
 
     #[test]
     fn a_name_of_several_contracts_is_an_error_that_names_them() {
         let routes = routes(&[HELLO, OTHER]);
-        let full = routes.find_by_last_part(OTHER.path).ok().unwrap();
+        let full = routes.find_by_last_part(OTHER.path, false).ok().unwrap();
         assert_eq!(full.method.path, OTHER.path);
         for error in
-            [routes.find_by_last_part("/x.Greeter/SayHello"), routes.find_endpoint("Greeter.SayHello")]
+            [routes.find_by_last_part("/x.Greeter/SayHello", false), routes.find_endpoint("Greeter.SayHello")]
         {
             let error = error.err().unwrap();
             let due = "may be any of /greeter.v1.Greeter/say_hello, /other.Greeter/say_hello";
@@ -252,7 +253,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_path_is_a_route_or_an_error(path in "[/.vA-Za-z0-9_]{0,20}|.*") {
-            prop_assert!(Routes::default().find_by_last_part(&path).is_err());
+            prop_assert!(Routes::default().find_by_last_part(&path, true).is_err());
         }
     }
 }

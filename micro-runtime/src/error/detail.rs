@@ -1,7 +1,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{Error, Result};
-use crate::message::{Format, Message};
+use crate::message::{Format, Message, wrapper};
 
 /// The name of the protobuf encoding.
 const PROTO: &str = "proto";
@@ -60,18 +60,8 @@ impl Detail {
 
     /// A number or a string alone is in a message that wraps it.
     fn name_of<T: Message>(format: &Format<T>) -> &'static str {
-        match T::SHAPE.name {
-            name if format.name != PROTO => name,
-            "string" => "google.protobuf.StringValue",
-            "bool" => "google.protobuf.BoolValue",
-            "int32" => "google.protobuf.Int32Value",
-            "int64" => "google.protobuf.Int64Value",
-            "uint32" => "google.protobuf.UInt32Value",
-            "uint64" => "google.protobuf.UInt64Value",
-            "float" => "google.protobuf.FloatValue",
-            "double" => "google.protobuf.DoubleValue",
-            name => name,
-        }
+        let name = T::SHAPE.name;
+        if format.name == PROTO { wrapper(name).unwrap_or(name) } else { name }
     }
 }
 

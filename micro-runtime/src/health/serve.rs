@@ -1,6 +1,6 @@
 //! `grpc.health.v1.Health`.
 
-use prost_types::{FileDescriptorProto, MessageOptions};
+use prost_types::FileDescriptorProto;
 use tokio_util::sync::CancellationToken;
 
 use super::Health;
@@ -134,18 +134,13 @@ pub(crate) fn file() -> FileDescriptorProto {
     const ENTRY: &str = "grpc.health.v1.HealthListResponse.StatusesEntry";
 
     let string = Of::Scalar(prost_types::field_descriptor_proto::Type::String);
-    let request =
-        descriptor::message("HealthCheckRequest", vec![descriptor::field("service", 1, string.clone())]);
+    let request = descriptor::message("HealthCheckRequest", vec![descriptor::field("service", 1, string)]);
     let status = descriptor::field("status", 1, Of::Enum(STATUS.to_owned()));
     let mut response = descriptor::message("HealthCheckResponse", vec![status]);
     response.enum_type.push(descriptor::enumeration("ServingStatus", STATUSES.map(str::to_owned)));
     let statuses = descriptor::repeated("statuses", 1, Of::message(ENTRY));
     let mut listed = descriptor::message("HealthListResponse", vec![statuses]);
-    let entry =
-        vec![descriptor::field("key", 1, string), descriptor::field("value", 2, Of::message(RESPONSE))];
-    let mut entry = descriptor::message("StatusesEntry", entry);
-    entry.options = Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() });
-    listed.nested_type.push(entry);
+    listed.nested_type.push(descriptor::map_entry("StatusesEntry", Of::message(RESPONSE)));
 
     let mut file = descriptor::file("grpc/health/v1/health.proto", "grpc.health.v1");
     file.message_type = vec![request, response, descriptor::message("HealthListRequest", Vec::new()), listed];

@@ -15,6 +15,7 @@ mod shape;
 pub use self::serde::SerdeMessage;
 pub use any::AnyMessage;
 pub use format::Format;
+pub(crate) use scalars::wrapper;
 #[doc(hidden)]
 pub use shape::probe;
 pub use shape::{Field, Shape, ShapeKind, Variant};

@@ -39,6 +39,22 @@ macro_rules! scalars {
     )*};
 }
 
+/// The well-known type that holds one scalar of this name.
+pub(crate) fn wrapper(scalar: &str) -> Option<&'static str> {
+    Some(match scalar {
+        "string" => "google.protobuf.StringValue",
+        "bytes" => "google.protobuf.BytesValue",
+        "bool" => "google.protobuf.BoolValue",
+        "int32" => "google.protobuf.Int32Value",
+        "int64" => "google.protobuf.Int64Value",
+        "uint32" => "google.protobuf.UInt32Value",
+        "uint64" => "google.protobuf.UInt64Value",
+        "float" => "google.protobuf.FloatValue",
+        "double" => "google.protobuf.DoubleValue",
+        _ => return None,
+    })
+}
+
 scalars! {
     String => "string", proto;
     bool => "bool", proto;

@@ -3,7 +3,7 @@
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
-    FileDescriptorProto, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
+    FileDescriptorProto, MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
 };
 
 /// The type of a field.
@@ -74,6 +74,14 @@ pub(crate) fn field(name: &str, number: i32, of: Of) -> FieldDescriptorProto {
 /// A field that holds any number of values.
 pub(crate) fn repeated(name: &str, number: i32, of: Of) -> FieldDescriptorProto {
     FieldDescriptorProto { label: Some(Label::Repeated.into()), ..field(name, number, of) }
+}
+
+/// The message that the entries of a map are, whose keys are strings.
+pub(crate) fn map_entry(name: &str, value: Of) -> DescriptorProto {
+    let key = field("key", 1, Of::Scalar(Type::String));
+    let mut entry = message(name, vec![key, field("value", 2, value)]);
+    entry.options = Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() });
+    entry
 }
 
 /// Fields of which one is set: the `oneof` is added to the message.

@@ -28,7 +28,7 @@ pub(crate) enum WireBody {
     /// One message in its envelope, and what stands behind it.
     Envelope {
         data: [Option<Bytes>; 2],
-        trailers: Option<Box<HeaderMap>>,
+        trailers: Option<HeaderMap>,
     },
     Stream(Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>),
 }
@@ -50,12 +50,12 @@ impl WireBody {
             head.extend_from_slice(&message);
         }
         let data = [Some(head.freeze()), alone.then_some(message)];
-        Ok(Self::Envelope { data, trailers: trailers.map(Box::new) })
+        Ok(Self::Envelope { data, trailers })
     }
 
     /// Nothing but trailers.
     pub(crate) fn trailers(trailers: Option<HeaderMap>) -> Self {
-        Self::Envelope { data: [None, None], trailers: trailers.map(Box::new) }
+        Self::Envelope { data: [None, None], trailers }
     }
 }
 
@@ -71,7 +71,7 @@ impl Body for WireBody {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Envelope { data: [first, second], trailers } => {
                 let data = first.take().or_else(|| second.take()).map(Frame::data);
-                Poll::Ready(data.or_else(|| trailers.take().map(|all| Frame::trailers(*all))).map(Ok))
+                Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
             }
             Self::Stream(body) => body.as_mut().poll_frame(task),
         }

@@ -5,7 +5,7 @@ use http::{Method, Request, Response};
 
 use super::body::WireBody;
 use super::grpc::Dialect;
-use super::{Site, connect, grpc, mucp};
+use super::{Site, connect, go_micro, grpc, grpc_web, mucp};
 use crate::error::Error;
 
 /// Whether a request is a call, so that a protocol answers it, if only with an error.
@@ -22,7 +22,9 @@ pub(crate) fn claims<B>(site: &Site, request: &Request<B>) -> bool {
         return false;
     }
     // go-micro puts the name of the registered service in front of the contract's.
-    Dialect::of(request.headers()) == Some(Dialect::Grpc) && site.routes.find_by_last_part(path).is_ok()
+    let is_go_micro = go_micro::calls(request.headers());
+    Dialect::of(request.headers()) == Some(Dialect::Grpc)
+        && site.routes.find_by_last_part(path, is_go_micro).is_ok()
         || path.strip_prefix('/').and_then(|path| path.rsplit_once('/')).is_some_and(|(service, _)| {
             // A call names the service as a whole, and a method of it.
             site.routes.has_service(service)
@@ -53,7 +55,9 @@ impl Form {
     pub(crate) fn refuse(self, error: Error) -> Response<WireBody> {
         let headers = self.0.map(|content_type| (CONTENT_TYPE, content_type)).into_iter().collect();
         match Dialect::of(&headers) {
-            Some(dialect) => grpc::server::refuse(dialect, error),
+            Some(dialect) => {
+                grpc_web::server::packed(dialect, grpc::server::refuse(dialect, &headers, error))
+            }
             None => connect::server::refuse(&headers, &error),
         }
     }

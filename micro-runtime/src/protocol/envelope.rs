@@ -22,6 +22,9 @@ const FULL_STOP: Duration = Duration::from_millis(100);
 /// Cuts a body into envelopes.
 pub(crate) struct Envelopes<B> {
     body: B,
+    /// What has arrived last. Envelopes that are whole in it are not copied.
+    chunk: Bytes,
+    /// The start of an envelope that arrives in several chunks; then `chunk` is empty.
     buffer: BytesMut,
     limits: ReadLimits,
     trailers: Option<HeaderMap>,
@@ -48,8 +51,8 @@ where
 {
     /// The envelopes of a request.
     pub(crate) fn of_request(body: B, limits: ReadLimits, compression: Option<Compression>) -> Self {
-        let (buffer, cut_off) = (BytesMut::new(), Code::InvalidArgument);
-        Self { body, buffer, limits, trailers: None, due: false, compression, cut_off }
+        let (chunk, buffer, cut_off) = (Bytes::new(), BytesMut::new(), Code::InvalidArgument);
+        Self { body, chunk, buffer, limits, trailers: None, due: false, compression, cut_off }
     }
 
     /// The envelopes of a response.
@@ -70,15 +73,15 @@ where
                 return Ok(Some(envelope));
             }
             // A stream may be silent for as long as it likes, but not in the middle of a message.
-            let begun = !self.buffer.is_empty();
+            let rest = self.arrived().len();
+            let begun = rest > 0;
             let limits = ReadLimits { idle: self.limits.idle.filter(|_| begun || self.due), ..self.limits };
             match limits.next(&mut self.body).await {
                 Some(frame) => match frame?.into_data() {
-                    Ok(data) => self.buffer.extend_from_slice(&data),
+                    Ok(data) => self.push(data),
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
                 None if begun => {
-                    let rest = self.buffer.len();
                     return Err(Error::new(
                         self.cut_off,
                         format!(
@@ -97,6 +100,20 @@ where
         self.trailers.take()
     }
 
+    /// What has arrived and is not read yet.
+    fn arrived(&self) -> &[u8] {
+        if self.buffer.is_empty() { &self.chunk } else { &self.buffer }
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.arrived().is_empty() {
+            self.chunk = data;
+            return;
+        }
+        self.buffer.extend_from_slice(&std::mem::take(&mut self.chunk));
+        self.buffer.extend_from_slice(&data);
+    }
+
     /// Reads the end of a body whose last envelope was read. It is mostly there already, and a
     /// connection whose answer is read to its end can be used again.
     pub(crate) async fn finish(&mut self) {
@@ -106,19 +123,24 @@ where
     }
 
     fn take(&mut self) -> Result<Option<Envelope>> {
-        let Some((head, rest)) = self.buffer.split_first_chunk::<5>() else { return Ok(None) };
+        let Some((head, rest)) = self.arrived().split_first_chunk::<5>() else { return Ok(None) };
         let [flags, length @ ..] = *head;
         let length = u32::from_be_bytes(length) as usize;
         let compressed = flags & COMPRESSED != 0;
         let limits = if compressed { self.limits.of_encoded() } else { self.limits };
         limits.check(length as u64, true)?;
         if rest.len() < length {
-            let missing = length - rest.len();
-            self.buffer.reserve(missing.min(64 * 1024));
+            let (arrived, missing) = (self.chunk.len(), length - rest.len());
+            self.buffer.reserve(arrived + missing.min(64 * 1024));
             return Ok(None);
         }
-        self.buffer.advance(5);
-        let mut message = self.buffer.split_to(length).freeze();
+        let mut message = if self.buffer.is_empty() {
+            self.chunk.advance(5);
+            self.chunk.split_to(length)
+        } else {
+            self.buffer.advance(5);
+            self.buffer.split_to(length).freeze()
+        };
         if compressed {
             let compression = self.compression.ok_or_else(uncalled_for)?;
             message = compression.decompress(&message, self.limits.max_message_size)?;

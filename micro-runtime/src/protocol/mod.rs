@@ -107,9 +107,8 @@ where
 {
     let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
     let mut response = match Dialect::of(request.headers()) {
-        Some(Dialect::Grpc) => grpc::server::serve(site, request, peer, Dialect::Grpc).await,
-        Some(Dialect::Web) => grpc_web::server::serve(site, request, peer, false).await,
-        Some(Dialect::WebText) => grpc_web::server::serve(site, request, peer, true).await,
+        Some(dialect @ Dialect::Grpc) => grpc::server::serve(site, request, peer, dialect).await,
+        Some(dialect) => grpc_web::server::serve(site, request, peer, dialect).await,
         None if mucp::server::is_message(&request) => mucp::server::serve(site, request, peer).await,
         None => connect::server::serve(site, request, peer).await,
     };

@@ -1,29 +1,13 @@
 //! The files of the well-known types, for contracts that were not generated and use them.
 
+use prost_types::FileDescriptorProto;
 use prost_types::field_descriptor_proto::Type;
-use prost_types::{FileDescriptorProto, MessageOptions};
 
-use crate::protobuf::descriptor::{self, Of, enumeration, field, message, oneof, repeated};
+use crate::protobuf::descriptor::{self, Of, enumeration, field, map_entry, message, oneof, repeated};
 
 const PACKAGE: &str = "google.protobuf";
 const STRUCT: &str = "google/protobuf/struct.proto";
 const WRAPPERS: &str = "google/protobuf/wrappers.proto";
-
-/// The well-known type that holds one scalar.
-pub(super) fn wrapper(scalar: &str) -> Option<&'static str> {
-    Some(match scalar {
-        "string" => "google.protobuf.StringValue",
-        "bytes" => "google.protobuf.BytesValue",
-        "bool" => "google.protobuf.BoolValue",
-        "int32" => "google.protobuf.Int32Value",
-        "int64" => "google.protobuf.Int64Value",
-        "uint32" => "google.protobuf.UInt32Value",
-        "uint64" => "google.protobuf.UInt64Value",
-        "float" => "google.protobuf.FloatValue",
-        "double" => "google.protobuf.DoubleValue",
-        _ => return None,
-    })
-}
 
 /// The name of the file that a well-known type is in.
 pub(super) fn file_of(name: &str) -> Option<&'static str> {
@@ -82,10 +66,7 @@ fn time() -> Vec<prost_types::FieldDescriptorProto> {
 fn any_json(file: &mut FileDescriptorProto) {
     let of = |name: &str| Of::message(format!("{PACKAGE}.{name}"));
     let mut object = message("Struct", vec![repeated("fields", 1, of("Struct.FieldsEntry"))]);
-    let entry = vec![field("key", 1, Of::Scalar(Type::String)), field("value", 2, of("Value"))];
-    let mut entry = message("FieldsEntry", entry);
-    entry.options = Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() });
-    object.nested_type.push(entry);
+    object.nested_type.push(map_entry("FieldsEntry", of("Value")));
 
     let mut value = message("Value", Vec::new());
     let kinds = vec![

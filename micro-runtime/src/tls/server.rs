@@ -137,15 +137,10 @@ impl fmt::Debug for ServerTls {
 pub(crate) struct Acceptor(Arc<ServerConfig>);
 
 impl Acceptor {
-    /// What the next handshake goes by.
-    fn config(&self) -> Arc<ServerConfig> {
-        self.0.clone()
-    }
-
     /// Waits for the whole handshake. Where it fails, the client was told why, and the connection
     /// is given back to be closed.
     pub(crate) async fn accept<T: Io>(&self, io: T) -> Result<BoxIo, Declined<T>> {
-        match TlsAcceptor::from(self.config()).accept(io).into_fallible().await {
+        match TlsAcceptor::from(self.0.clone()).accept(io).into_fallible().await {
             Ok(io) => Ok(Box::new(io)),
             Err((error, io)) => Err(Declined { error: trouble::of_server(error), io }),
         }

@@ -2,6 +2,8 @@ use std::fmt::Display;
 
 use serde::ser::{Error, Impossible, Serialize, SerializeMap, Serializer};
 
+use super::any::TYPE;
+
 /// Writes an object as the one below it does, with `@type` in front of its entries.
 pub(super) struct Tagged<'a, S> {
     type_url: &'a str,
@@ -45,7 +47,7 @@ impl<S: Serializer> Serializer for Tagged<'_, S> {
 
     fn serialize_map(self, length: Option<usize>) -> Result<S::SerializeMap, S::Error> {
         let mut map = self.serializer.serialize_map(length.map(|length| length + 1))?;
-        map.serialize_entry("@type", self.type_url)?;
+        map.serialize_entry(TYPE, self.type_url)?;
         Ok(map)
     }
 

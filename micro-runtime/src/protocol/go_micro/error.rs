@@ -5,6 +5,7 @@ use super::code::{from_go_micro, to_go_micro};
 use crate::error::{Code, Detail, Error};
 
 /// The full name of go-micro's error as a protobuf message.
+#[cfg(any(feature = "protobuf", test))]
 const TYPE_NAME: &str = "errors.Error";
 
 /// An error of go-micro. On the wire it is this JSON, or a protobuf message with the same fields.

@@ -15,29 +15,34 @@ use crate::protocol::Site;
 use crate::protocol::body::WireBody;
 use crate::protocol::grpc::{self, Dialect};
 
-/// Serves one request.
+/// Serves one request, in one of the two forms of gRPC-Web.
 pub(crate) async fn serve<B>(
     site: &Site,
     request: Request<B>,
     peer: Arc<str>,
-    text: bool,
+    dialect: Dialect,
 ) -> Response<WireBody>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let response = if text {
-        grpc::server::serve(site, request.map(Decoded::new), peer, Dialect::WebText).await
+    let response = if dialect == Dialect::WebText {
+        grpc::server::serve(site, request.map(Decoded::new), peer, dialect).await
     } else {
-        grpc::server::serve(site, request, peer, Dialect::Web).await
+        grpc::server::serve(site, request, peer, dialect).await
     };
-    // Anything else is a page that says why there is no call.
-    if response.status() != StatusCode::OK {
+    packed(dialect, response)
+}
+
+/// The response as this dialect has it: nothing is different in gRPC itself, and anything but a call
+/// that was answered is a page that says why there is none.
+pub(crate) fn packed(dialect: Dialect, response: Response<WireBody>) -> Response<WireBody> {
+    if dialect == Dialect::Grpc || response.status() != StatusCode::OK {
         return response;
     }
     response.map(|body| {
         let body = WireBody::Stream(Box::pin(TrailersInBody(body)));
-        if text { WireBody::Stream(Box::pin(Encoded(body))) } else { body }
+        if dialect == Dialect::WebText { WireBody::Stream(Box::pin(Encoded(body))) } else { body }
     })
 }
 

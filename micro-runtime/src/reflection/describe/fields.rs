@@ -1,12 +1,11 @@
 //! The fields of a message.
 
-use prost_types::field_descriptor_proto::Type;
-use prost_types::{DescriptorProto, FieldDescriptorProto, MessageOptions, OneofDescriptorProto};
+use prost_types::{DescriptorProto, FieldDescriptorProto, OneofDescriptorProto};
 
-use super::names::{Names, map_entry};
+use super::names::{Names, entry_of};
 use super::{Describer, EMPTY, LIST, join};
 use crate::message::{Field, Shape, ShapeKind, Variant};
-use crate::protobuf::descriptor::{Of, field, message, oneof, repeated};
+use crate::protobuf::descriptor::{self, Of, field, message, oneof, repeated};
 
 /// Whether these are values without names, which serde writes as a list.
 pub(super) fn is_tuple(fields: &[Field]) -> bool {
@@ -74,12 +73,9 @@ impl Describer<'_> {
         described: &mut DescriptorProto,
     ) -> FieldDescriptorProto {
         let name = names.map(name);
-        let entry_name = map_entry(&name);
+        let entry_name = entry_of(&name);
         let of = self.of(package, of);
-        let key = field("key", 1, Of::Scalar(Type::String));
-        let mut entry = message(entry_name.as_str(), vec![key, field("value", 2, of)]);
-        entry.options = Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() });
-        described.nested_type.push(entry);
+        described.nested_type.push(descriptor::map_entry(&entry_name, of));
         repeated(&name, number, Of::Message(join(scope, &entry_name)))
     }
 

@@ -18,7 +18,7 @@ use prost_types::{FileDescriptorProto, MethodOptions};
 use super::files::Files;
 use super::known;
 use crate::endpoint::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
-use crate::message::{Shape, ShapeKind};
+use crate::message::{Shape, ShapeKind, wrapper};
 use crate::protobuf::descriptor::{self, Of, enumeration};
 use names::Names;
 use same::same;
@@ -100,7 +100,7 @@ impl Describer<'_> {
     fn body(&mut self, package: &str, body: &BodyDescriptor) -> String {
         let name = match (body.shape.kind, self.of(package, body.shape)) {
             (_, Of::Message(name)) => name,
-            (ShapeKind::Scalar, _) => known::wrapper(body.shape.name).unwrap_or(VALUE).to_owned(),
+            (ShapeKind::Scalar, _) => wrapper(body.shape.name).unwrap_or(VALUE).to_owned(),
             _ => VALUE.to_owned(),
         };
         self.import(package, &name);

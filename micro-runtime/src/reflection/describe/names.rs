@@ -32,7 +32,7 @@ impl Names {
 
     /// Takes the name of a map, and that of its entries with it.
     pub(super) fn map(&mut self, name: &str) -> String {
-        self.field_with(name, |name| Some(map_entry(name)))
+        self.field_with(name, |name| Some(entry_of(name)))
     }
 
     /// Takes the name of the message that a variant of an enum holds. The field has the name of the
@@ -77,7 +77,7 @@ impl Names {
 }
 
 /// The name that protobuf gives to the entries of a map.
-pub(super) fn map_entry(field: &str) -> String {
+pub(super) fn entry_of(field: &str) -> String {
     format!("{}Entry", type_name(field))
 }
 

@@ -70,7 +70,6 @@ pub(super) async fn stream(
         Ok(answer) => answer.into_messages(),
         Err(error) => Outbound::failed(error),
     };
-    let caller = Arc::new(caller);
     let end = {
         let (caller, incoming) = (caller.clone(), incoming.clone());
         move |ended: Result<()>, _: &mut BytesMut| {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::caller::Caller;
 use crate::codec::{Codec, Compression};
 use crate::endpoint::MethodDescriptor;
 use crate::error::{Error, Result};
-use crate::protocol::grpc::{ENCODING, timeout};
+use crate::protocol::grpc::{Dialect, ENCODING, timeout};
 use crate::protocol::{Site, compressing, go_micro};
 
 /// A call, its body not read yet.
@@ -27,15 +27,12 @@ impl Call {
         caller: &Caller,
         headers: &HeaderMap,
     ) -> Result<Self> {
-        let codec = caller.dialect.codec(&site.codecs, &caller.content_type);
-        let codec = codec.filter(|codec| method.request.reads(codec));
-        let codec = codec.ok_or_else(|| unsupported(site, method, caller))?.clone();
-        let content_type = if caller.dialect.subtype(&caller.content_type) == Some("") {
-            HeaderValue::from_static(caller.dialect.media_type())
-        } else {
-            let header = caller.dialect.header(&codec);
-            header.unwrap_or(HeaderValue::from_static(caller.dialect.media_type()))
-        };
+        let (dialect, given) = (caller.dialect, content_type(headers));
+        let codec = dialect.codec(&site.codecs, given).filter(|codec| method.request.reads(codec));
+        let codec = codec.ok_or_else(|| unsupported(site, method, dialect, given))?.clone();
+        let named = dialect.subtype(given).is_some_and(|name| !name.is_empty());
+        let content_type = named.then(|| dialect.header(&codec)).flatten();
+        let content_type = content_type.unwrap_or(HeaderValue::from_static(dialect.media_type()));
         let timeout = match timeout::read(headers)? {
             None if caller.is_go_micro() => go_micro::timeout(headers),
             timeout => timeout,
@@ -44,11 +41,16 @@ impl Call {
     }
 }
 
+/// The content type of a request, as it was given.
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 #[cold]
-fn unsupported(site: &Site, method: &MethodDescriptor, caller: &Caller) -> Error {
+fn unsupported(site: &Site, method: &MethodDescriptor, dialect: Dialect, given: &str) -> Error {
     let known = site.codecs.iter().filter(|codec| method.request.reads(codec));
-    let known: Vec<_> = known.map(|codec| caller.dialect.content_type(codec)).collect();
-    let (path, given, known) = (method.path, &caller.content_type, known.join(", "));
+    let known: Vec<_> = known.map(|codec| dialect.content_type(codec)).collect();
+    let (path, known) = (method.path, known.join(", "));
     Error::unimplemented(format!("`{path}` does not take content type `{given}`; send one of: {known}"))
         .never_processed()
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::HeaderMap;
 use http::request::Parts;
 
 use crate::error::Result;
@@ -9,29 +9,23 @@ use crate::protocol::grpc::{Dialect, status};
 use crate::protocol::{go_micro, headers};
 
 /// Who calls, as far as the form of the answer depends on it.
+#[derive(Clone)]
 pub(super) struct Caller {
     pub(super) dialect: Dialect,
-    /// The content type of the request.
-    pub(super) content_type: String,
     /// go-micro's name for the call, where it calls.
     go_micro: Option<Arc<str>>,
 }
 
 impl Caller {
     pub(super) fn new(dialect: Dialect, head: &Parts) -> Self {
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_go_micro = dialect == Dialect::Grpc && go_micro::calls(&head.headers);
         let name = || head.uri.path().trim_start_matches('/').replace('/', ".").into();
-        Self {
-            dialect,
-            content_type: content_type.unwrap_or_default().to_owned(),
-            go_micro: is_go_micro.then(name),
-        }
+        Self { dialect, go_micro: is_go_micro.then(name) }
     }
 
     /// A caller of whom nothing else is known.
     pub(super) fn unknown(dialect: Dialect) -> Self {
-        Self { dialect, content_type: dialect.media_type().to_owned(), go_micro: None }
+        Self { dialect, go_micro: None }
     }
 
     pub(super) fn is_go_micro(&self) -> bool {

@@ -8,7 +8,7 @@ mod refuse;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 
 use super::{ACCEPT_ENCODING, Dialect};
@@ -23,10 +23,9 @@ use crate::protocol::{Site, compressing};
 use call::Call;
 use caller::Caller;
 
-/// Answers with an error what was not served. There are no messages in front of it, so that its trailers
-/// are headers in every dialect.
-pub(crate) fn refuse(dialect: Dialect, error: Error) -> Response<WireBody> {
-    refuse::failed(&Caller::unknown(dialect), error)
+/// Answers with an error what was not served. Its trailers are those of HTTP, whatever the dialect.
+pub(crate) fn refuse(dialect: Dialect, headers: &HeaderMap, error: Error) -> Response<WireBody> {
+    refuse::failed(&Caller::unknown(dialect), headers, error)
 }
 
 /// Serves one request. The trailers of its answer are those of HTTP, whatever the dialect.
@@ -50,14 +49,14 @@ where
     let caller = Caller::new(dialect, &head);
     let path = head.uri.path();
     let found = match dialect {
-        Dialect::Grpc => site.routes.find_by_last_part(path),
+        Dialect::Grpc => site.routes.find_by_last_part(path, caller.is_go_micro()),
         Dialect::Web | Dialect::WebText => site.routes.find(path),
     };
     let call =
         found.and_then(|endpoint| Ok((endpoint, Call::read(site, endpoint.method, &caller, &head.headers)?)));
     let (endpoint, call) = match call {
         Ok(found) => found,
-        Err(error) => return refuse::failed(&caller, error),
+        Err(error) => return refuse::failed(&caller, &head.headers, error),
     };
     let method = endpoint.method;
     let compress = compressing::of_answer(site, call.compression, &head.headers, ACCEPT_ENCODING);

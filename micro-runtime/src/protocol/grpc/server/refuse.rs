@@ -1,10 +1,11 @@
 //! Responses to requests that reached no handler.
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 
 use super::answer::trailers_only;
+use super::call::content_type;
 use super::caller::Caller;
 use crate::error::Error;
 use crate::protocol::body::WireBody;
@@ -29,9 +30,9 @@ pub(super) fn no_call(head: &Parts, dialect: Dialect) -> Option<Response<WireBod
 
 /// The response to a call that cannot be served.
 #[cold]
-pub(super) fn failed(caller: &Caller, error: Error) -> Response<WireBody> {
+pub(super) fn failed(caller: &Caller, headers: &HeaderMap, error: Error) -> Response<WireBody> {
     // Its own type is one that the caller reads, and there is no message that would not be of it.
-    let given = caller.content_type.split(';').next().unwrap_or_default().trim();
+    let given = content_type(headers).split(';').next().unwrap_or_default().trim();
     let content_type = HeaderValue::from_str(given);
     let content_type = content_type.unwrap_or(HeaderValue::from_static(caller.dialect.media_type()));
     let mut response = trailers_only(caller, content_type, error);

@@ -18,18 +18,18 @@ pub(crate) const SHAPES: [(&str, &str); 5] = [
     ("STREAM_TYPE_UNARY", "unary"),
     ("STREAM_TYPE_SERVER_STREAM", "server stream"),
     ("STREAM_TYPE_CLIENT_STREAM", "client stream"),
-    ("STREAM_TYPE_HALF_DUPLEX_BIDI_STREAM", "both, in turn"),
-    ("STREAM_TYPE_FULL_DUPLEX_BIDI_STREAM", "both at once"),
+    ("STREAM_TYPE_HALF_DUPLEX_BIDI_STREAM", "both ways, in turn"),
+    ("STREAM_TYPE_FULL_DUPLEX_BIDI_STREAM", "both ways, at once"),
 ];
 
 /// The codecs with their compressions.
 pub(crate) const ENCODINGS: [(&str, &str, &str); 6] = [
     ("CODEC_PROTO", "COMPRESSION_IDENTITY", "protobuf"),
-    ("CODEC_PROTO", "COMPRESSION_GZIP", "gzip"),
-    ("CODEC_PROTO", "COMPRESSION_ZSTD", "zstd"),
+    ("CODEC_PROTO", "COMPRESSION_GZIP", "protobuf, gzip"),
+    ("CODEC_PROTO", "COMPRESSION_ZSTD", "protobuf, zstd"),
     ("CODEC_JSON", "COMPRESSION_IDENTITY", "JSON"),
-    ("CODEC_JSON", "COMPRESSION_GZIP", "gzip"),
-    ("CODEC_JSON", "COMPRESSION_ZSTD", "zstd"),
+    ("CODEC_JSON", "COMPRESSION_GZIP", "JSON, gzip"),
+    ("CODEC_JSON", "COMPRESSION_ZSTD", "JSON, zstd"),
 ];
 
 impl Case {

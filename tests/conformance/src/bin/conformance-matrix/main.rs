@@ -29,27 +29,30 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> Result<()> {
-    let [suites, server, client, rest @ ..] = args else {
-        return Err(
-            "it takes the folder of the suites, a log of the server, and one of the client".to_owned()
-        );
+    let [version, suites, server, client, rest @ ..] = args else {
+        return Err("it takes the version of the suite, the folder of its files, and two logs".to_owned());
     };
     let suites = Suites::read(suites.as_ref())?;
-    let mut text = String::new();
+    let mut text = format!(
+        "\nThe cases of the ConnectRPC conformance suite {version} that pass. \"31 + 32\" are 31 without TLS and 32 with it.\n"
+    );
     for (who, log) in [("server", server), ("client", client)] {
         let log = fs::read_to_string(log).map_err(|error| {
             format!("`{log}`: {error}; tests/conformance/run writes it, unless told what to run")
         })?;
         text += &Table::of(&log, &suites)?.write(who);
     }
+    text.push('\n');
     match rest {
         [] => print!("{text}"),
         [option, page] if option == "--write" => {
-            let (whole, old) = old(page)?;
-            fs::write(page, whole.replacen(&old, &text, 1)).map_err(|error| format!("`{page}`: {error}"))?;
+            let whole = read(page)?;
+            let (before, _, after) = apart(page, &whole)?;
+            fs::write(page, [before, BEGIN, &text, END, after].concat())
+                .map_err(|error| format!("`{page}`: {error}"))?;
         }
         [option, page] if option == "--check" => {
-            if old(page)?.1 != text {
+            if apart(page, &read(page)?)?.1 != text {
                 return Err(format!(
                     "the table in {page} is not what the suite says: `tests/conformance/matrix --write {page}`"
                 ));
@@ -60,13 +63,15 @@ fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A page, and what stands in it between the marks.
-fn old(page: &str) -> Result<(String, String)> {
-    let whole = fs::read_to_string(page).map_err(|error| format!("`{page}`: {error}"))?;
-    let inner = whole.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
-    let inner = inner
-        .ok_or_else(|| format!("{page} has no place for the table, which is\n{BEGIN}{END}"))?
-        .0
-        .to_owned();
-    Ok((whole, inner))
+fn read(page: &str) -> Result<String> {
+    fs::read_to_string(page).map_err(|error| format!("`{page}`: {error}"))
+}
+
+/// What stands before the marks, between them, and after them.
+fn apart<'a>(page: &str, whole: &'a str) -> Result<(&'a str, &'a str, &'a str)> {
+    let parts = whole.split_once(BEGIN).and_then(|(before, rest)| {
+        let (inner, after) = rest.split_once(END)?;
+        Some((before, inner, after))
+    });
+    parts.ok_or_else(|| format!("{page} has no place for the table, which is\n{BEGIN}{END}"))
 }

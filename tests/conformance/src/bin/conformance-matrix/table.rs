@@ -55,7 +55,7 @@ impl Table {
     /// The table in Markdown.
     pub(crate) fn write(&self, who: &str) -> String {
         let mut text = format!(
-            "\nThe {who}: {} cases passed, {} of them with GET and {} with a certificate of the client.\n\n",
+            "\nThe {who}: {} cases, {} of them with GET, and {} with a certificate of the client.\n\n",
             self.count(|_| true).text(),
             self.count(|case| case.get).text(),
             self.count(|case| case.certificates).text(),

@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use micro::registry::Memory;
 use micro::{Context, Error, Result, Sender, Service, Streaming};
-use micro_interop_go_micro::{
-    CODES, Carried, Greeting, Names, Nothing, Number, PlainGreeting, Say, Wish,
-};
+use micro_interop_go_micro::{CODES, Carried, Greeting, Names, Nothing, Number, PlainGreeting, Say, Wish};
 use tokio::io::{AsyncReadExt as _, stdin};
 
 struct Polite;
@@ -29,8 +27,9 @@ impl Say for Polite {
 
     async fn carry(&self, ctx: &Context, request: Names) -> Result<Carried> {
         let known = request.names.into_iter();
-        let values: HashMap<_, _> =
-            known.filter_map(|name| ctx.metadata().get(&name).map(str::to_owned).map(|value| (name, value))).collect();
+        let values: HashMap<_, _> = known
+            .filter_map(|name| ctx.metadata().get(&name).map(str::to_owned).map(|value| (name, value)))
+            .collect();
         Ok(Carried { values: values.into_iter().collect() })
     }
 

@@ -1,7 +1,8 @@
 use std::time::{Duration, Instant};
 
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, piecemeal, post};
+use crate::wire::{BOTH, JSON, STREAM, Wire, full, piecemeal, post};
 
 const TIMEOUT: &str = "connect-timeout-ms";
 

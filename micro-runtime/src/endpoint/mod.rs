@@ -17,7 +17,7 @@ mod signature;
 mod subscriber;
 
 pub use body::Body;
-pub(crate) use body::{Encode, Inbound, Outbound};
+pub(crate) use body::{Encode, Inbound, Messages, Outbound};
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
 pub(crate) use handler::Endpoint;
 #[doc(hidden)]

@@ -3,6 +3,9 @@
 #![cfg(feature = "protobuf")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "common/soon.rs"]
+mod soon;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use futures_util::FutureExt as _;
 use micro::registry::{Memory, Registry as _};
 use micro::{Code, Context, Environment, Result, Running, Sender, Service, transport};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use soon::soon;
 
 /// The standard service as another program would write it down.
 #[micro::service(package = "grpc.health.v1", name = "Health")]
@@ -63,11 +66,6 @@ fn health(service: &Running) -> StandardClient {
 
 async fn check(client: &StandardClient, name: &str) -> Result<String> {
     client.check(&Context::new(), named(name)).await.map(|status| status.status)
-}
-
-/// A stream that neither ends nor says anything is a failure, and not a test that hangs.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(10), future).await.expect("it comes soon")
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::Request;
 use tokio::net::TcpStream;
 
+use crate::envelope::envelope;
 use crate::lab::{Site, soon};
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, piecemeal, post};
+use crate::wire::{BOTH, JSON, STREAM, Wire, full, piecemeal, post};
 
 const TIMEOUT: &str = "connect-timeout-ms";
 

@@ -53,8 +53,11 @@ impl Compression {
     }
 
     /// Appends the compressed message to `buffer`.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        expect(unused_variables, unreachable_code, reason = "there is no compression to be")
+    )]
     pub(crate) fn compress(self, message: &[u8], buffer: &mut BytesMut) -> Result<()> {
-        let _ = (message, &buffer);
         let written: io::Result<()> = match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => gzip::compress(message, buffer),
@@ -68,6 +71,10 @@ impl Compression {
 
     /// The message that was compressed, unless it is larger than `limit` bytes. No more than that is
     /// ever held, whatever the compressed bytes claim.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        expect(unused_variables, unreachable_code, reason = "there is no compression to be")
+    )]
     pub(crate) fn decompress(self, message: &[u8], limit: usize) -> Result<Bytes> {
         // Some senders mark an empty message without compressing it.
         if message.is_empty() {

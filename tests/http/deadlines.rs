@@ -5,7 +5,8 @@ use http::Request;
 use tokio::net::TcpStream;
 
 use crate::envelope::envelope;
-use crate::lab::{Site, soon};
+use crate::lab::Site;
+use crate::soon;
 use crate::wire::{BOTH, JSON, STREAM, Wire, full, piecemeal, post};
 
 const TIMEOUT: &str = "connect-timeout-ms";

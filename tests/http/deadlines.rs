@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::soon;
+use crate::soon::soon;
 use crate::wire::{BOTH, JSON, STREAM, Wire, full, piecemeal, post};
 
 const TIMEOUT: &str = "connect-timeout-ms";

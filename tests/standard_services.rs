@@ -3,6 +3,9 @@
 #![cfg(feature = "protobuf")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "common/soon.rs"]
+mod soon;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use futures_util::FutureExt as _;
 use micro::registry::{Memory, Registry as _};
 use micro::{Code, Context, Environment, Result, Running, Sender, Service, transport};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use soon::soon;
 
 /// The standard service as another program would write it down.
 #[micro::service(package = "grpc.health.v1", name = "Health")]
@@ -63,11 +66,6 @@ fn health(service: &Running) -> StandardClient {
 
 async fn check(client: &StandardClient, name: &str) -> Result<String> {
     client.check(&Context::new(), named(name)).await.map(|status| status.status)
-}
-
-/// A stream that neither ends nor says anything is a failure, and not a test that hangs.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(10), future).await.expect("it comes soon")
 }
 
 #[tokio::test]
@@ -124,6 +122,21 @@ async fn a_name_nobody_knows_can_be_watched_until_it_is_known() {
     service.health().set_serving_of("later", true);
     assert_eq!(soon(watch.next()).await.unwrap().unwrap().status, "SERVING");
     service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_name_is_watched_only_where_it_is_known() {
+    let (service, client) = start().await;
+    let long = "x".repeat(100_000);
+    let refused = soon(client.watch(&Context::new(), named(&long)).send()).await;
+    let refused = match refused {
+        Ok(statuses) => soon(statuses.collect()).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(refused.code(), micro::Code::InvalidArgument, "{refused}");
+    service.health().set_serving_of(&long, true);
+    let mut statuses = soon(client.watch(&Context::new(), named(&long)).send()).await.unwrap();
+    assert_eq!(soon(statuses.next()).await.unwrap().unwrap().status, "SERVING");
 }
 
 #[tokio::test]

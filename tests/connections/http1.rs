@@ -7,8 +7,9 @@ use micro::{Code, Context, Result, Streaming};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 
-use crate::lab::{LabClient, Site, client, echoes, soon};
+use crate::lab::{LabClient, Site, client, echoes};
 use crate::raw::{Raw, answer, request};
+use crate::soon::soon;
 use crate::watched::Watched;
 
 fn http1(watched: &Watched) -> impl FnOnce(ClientBuilder) -> ClientBuilder {

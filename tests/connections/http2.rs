@@ -8,8 +8,9 @@ use micro::{Code, Context};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use crate::lab::{client, refused, soon};
+use crate::lab::{client, refused};
 use crate::raw::Raw;
+use crate::soon::soon;
 
 #[tokio::test]
 async fn a_server_of_http1_alone_is_told_from_one_that_is_broken() {

@@ -9,15 +9,8 @@ use micro::tls::ServerTls;
 use micro::transport::Transport;
 use micro::{Client, Context, Environment, Error, Result, Running, Sender, Service, Streaming};
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
-/// Longer than anything here takes, on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits for an event that comes soon, or fails.
-pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, event).await.expect("it does not happen")
-}
+use crate::soon::soon;
 
 #[derive(Clone, Default)]
 pub(crate) struct Lab {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../common/soon.rs"]
+mod soon;
+
 mod authority;
 mod http1;
 mod http2;

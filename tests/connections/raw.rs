@@ -3,7 +3,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::lab::soon;
+use crate::soon::soon;
 
 pub(crate) struct Raw(TcpListener);
 

@@ -8,9 +8,10 @@ use micro::{Code, Context};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 
 use crate::authority::Authority;
-use crate::lab::{LabClient, Site, client, echoes, refused, soon};
+use crate::lab::{LabClient, Site, client, echoes, refused};
 use crate::raw::Raw;
 use crate::shapes::naming;
+use crate::soon::soon;
 
 const VERSIONS: [HttpVersion; 2] = [HttpVersion::Http1, HttpVersion::Http2];
 

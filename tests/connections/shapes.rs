@@ -10,7 +10,8 @@ use micro::transport::Memory;
 use micro::{Code, Context, Streaming};
 
 use crate::authority::{Authority, Identity};
-use crate::lab::{LabClient, Site, client, soon};
+use crate::lab::{LabClient, Site, client};
+use crate::soon::soon;
 use crate::watched::Watched;
 
 async fn all_shapes(lab: &LabClient) {

@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::authority::Authority;
-use crate::lab::{Site, echoes, soon};
+use crate::lab::{Site, echoes};
+use crate::soon::soon;
 
 async fn said_to(site: &Site, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(site.address()).await.unwrap();

@@ -10,7 +10,7 @@ use micro::transport::{BoxIo, Listener, Tcp, Transport, async_trait};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
-use crate::lab::soon;
+use crate::soon::soon;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Watched(Arc<Inner>);

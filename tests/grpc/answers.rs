@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use micro::client::Protocol;
 
-use crate::lab::{Site, soon};
-use crate::wire::{GRPC, JSON, call, envelope, open_body, send, start, with};
+use crate::envelope::envelope;
+use crate::lab::Site;
+use crate::soon::soon;
+use crate::wire::{GRPC, JSON, call, open_body, send, start, with};
 
 const ADA: &[u8] = b"\x0a\x03Ada";
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use micro::client::Protocol;
 use micro::{Code, Context, Streaming};
 
-use crate::lab::{Site, client, failure, soon};
+use crate::lab::{Site, client, failure};
+use crate::soon::soon;
 
 const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::GrpcWeb, Protocol::Connect];
 

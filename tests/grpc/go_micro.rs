@@ -4,9 +4,10 @@ use http::Request;
 use micro::client::Protocol;
 use micro::{Code, Context};
 
+use crate::envelope::envelope;
 use crate::lab::{Site, client};
 use crate::servers::{serve, told};
-use crate::wire::{Body, call, envelope, open_body, send, with};
+use crate::wire::{Body, call, open_body, send, with};
 
 /// A call that go-micro makes: it puts the name of the service in front of the handler's.
 fn from_go(method: &str, body: &str) -> Request<Body> {

@@ -6,13 +6,8 @@ use std::time::Duration;
 use micro::client::{ClientBuilder, Protocol};
 use micro::registry::Memory;
 use micro::{Client, Context, Detail, Environment, Error, Result, Running, Sender, Service, Streaming};
-use tokio::sync::watch;
-use tokio::time::timeout;
 
-/// Waits for an event that comes soon, or fails.
-pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), event).await.expect("it does not happen")
-}
+use crate::handlers::{Counter, Handlers, counted};
 
 #[micro::service(package = "lab.v1")]
 pub trait Lab {
@@ -29,23 +24,7 @@ pub trait Lab {
 }
 
 pub(crate) struct Bench {
-    running: watch::Sender<usize>,
-}
-
-/// A handler that runs.
-struct Runs<'a>(&'a watch::Sender<usize>);
-
-impl Drop for Runs<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|running| *running -= 1);
-    }
-}
-
-impl Bench {
-    fn runs(&self) -> Runs<'_> {
-        self.running.send_modify(|running| *running += 1);
-        Runs(&self.running)
-    }
+    handlers: Counter,
 }
 
 /// An error with everything that an error can have.
@@ -78,7 +57,7 @@ impl Lab for Bench {
     }
 
     async fn hang(&self, _ctx: &Context, _request: ()) -> Result<()> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         std::future::pending().await
     }
 
@@ -91,7 +70,7 @@ impl Lab for Bench {
     }
 
     async fn count(&self, ctx: &Context, upto: u64, out: &mut Sender<u64>) -> Result<()> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         ctx.set_header("head", "first")?;
         for number in 1..=upto {
             out.send(number).await?;
@@ -107,7 +86,7 @@ impl Lab for Bench {
     }
 
     async fn sum(&self, _ctx: &Context, mut numbers: Streaming<u64>) -> Result<u64> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         let mut sum = 0;
         while let Some(number) = numbers.next().await? {
             sum += number;
@@ -116,7 +95,7 @@ impl Lab for Bench {
     }
 
     async fn double(&self, _ctx: &Context, mut numbers: Streaming<u64>, out: &mut Sender<u64>) -> Result<()> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         while let Some(number) = numbers.next().await? {
             out.send(2 * number).await?;
         }
@@ -127,7 +106,7 @@ impl Lab for Bench {
 /// The service, on a port of its own.
 pub(crate) struct Site {
     pub(crate) running: Running,
-    handlers: watch::Receiver<usize>,
+    handlers: Handlers,
 }
 
 impl Site {
@@ -136,12 +115,12 @@ impl Site {
     }
 
     pub(crate) async fn of(options: impl FnOnce(Service) -> Service) -> Self {
-        let (running, handlers) = watch::channel(0);
+        let (counter, handlers) = counted();
         let service = Service::new("lab")
             .environment(Environment::empty())
             .registry(Memory::new())
             .spread_delay(Duration::ZERO)
-            .handle(Arc::new(Bench { running }));
+            .handle(Arc::new(Bench { handlers: counter }));
         Self { running: options(service).start().await.unwrap(), handlers }
     }
 
@@ -152,8 +131,7 @@ impl Site {
 
     /// Waits until exactly so many handlers run.
     pub(crate) async fn handlers(&self, count: usize) {
-        let mut handlers = self.handlers.clone();
-        drop(soon(handlers.wait_for(|running| *running == count)).await.unwrap());
+        self.handlers.are(count).await;
     }
 }
 

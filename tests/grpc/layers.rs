@@ -5,9 +5,10 @@ use micro::Error;
 use micro::server::{HttpService, RequestBody, ResponseBody};
 use tower::service_fn;
 
+use crate::envelope::envelope;
 use crate::lab::Site;
 use crate::web::{TEXT, WEB, parts, whole};
-use crate::wire::{JSON, call, envelope, send};
+use crate::wire::{JSON, call, send};
 
 fn refusing(
     _inner: HttpService,

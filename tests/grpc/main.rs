@@ -3,6 +3,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../common/envelope.rs"]
+mod envelope;
+#[path = "../common/handlers.rs"]
+mod handlers;
+#[path = "../common/soon.rs"]
+mod soon;
+
 mod answers;
 mod calls;
 mod go_micro;

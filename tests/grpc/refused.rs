@@ -2,8 +2,9 @@
 
 use http::{Method, Version};
 
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{GRPC, JSON, call, envelope, send, with};
+use crate::wire::{GRPC, JSON, call, send, with};
 
 #[tokio::test]
 async fn what_nobody_serves_is_unimplemented_and_the_answer_names_what_there_is() {

@@ -16,8 +16,9 @@ use micro::{Code, Context, Error, Streaming};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::envelope::envelope;
 use crate::lab::{LabClient, client};
-use crate::wire::{Body, GRPC, envelope};
+use crate::wire::{Body, GRPC};
 
 /// What a server answers, whatever it is asked.
 #[derive(Clone, Debug, Default)]

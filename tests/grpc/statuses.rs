@@ -8,8 +8,9 @@ use micro::client::Protocol;
 use micro::{Code, Context, Streaming};
 use tokio::net::TcpListener;
 
-use crate::lab::{LabClient, client, soon};
-use crate::wire::envelope;
+use crate::envelope::envelope;
+use crate::lab::{LabClient, client};
+use crate::soon::soon;
 
 /// What a server does with a call.
 type Treat = fn(RecvStream, SendResponse<Bytes>);

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, Version};
 
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{Answer, Body, call, envelope, open_body, send, with};
+use crate::wire::{Answer, Body, call, open_body, send, with};
 
 pub(crate) const WEB: &str = "application/grpc-web+json";
 pub(crate) const TEXT: &str = "application/grpc-web-text+json";
@@ -122,7 +123,7 @@ async fn a_stream_is_answered_while_it_is_sent() {
     let (head, _) = call("Double", WEB, "").into_parts();
     let response = crate::wire::start(&site, Request::from_parts(head, body)).await;
     let mut body = response.into_body();
-    let first = crate::lab::soon(http_body_util::BodyExt::frame(&mut body)).await.unwrap().unwrap();
+    let first = crate::soon::soon(http_body_util::BodyExt::frame(&mut body)).await.unwrap().unwrap();
     assert_eq!(first.into_data().unwrap(), envelope(0, "42"));
     drop(held);
 }

@@ -3,9 +3,9 @@
 use micro::client::Protocol;
 use micro::{Code, Context, Error, Result};
 
+use crate::envelope::envelope;
 use crate::lab::client;
 use crate::servers::{Told, serve, told};
-use crate::wire::envelope;
 
 const HEAD: &[(&str, &str)] = &[("content-type", "application/grpc-web+json")];
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -12,7 +12,8 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::lab::{Site, soon};
+use crate::lab::Site;
+use crate::soon::soon;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -107,13 +108,4 @@ pub(crate) async fn start(site: &Site, request: Request<Body>) -> Response<Incom
     head.uri = head.uri.path().parse().unwrap();
     head.headers.insert("host", "lab".parse().unwrap());
     soon(sender.send_request(Request::from_parts(head, body))).await.unwrap()
-}
-
-pub(crate) fn envelope(flags: u8, message: impl AsRef<[u8]>) -> Bytes {
-    let message = message.as_ref();
-    let mut envelope = BytesMut::new();
-    envelope.put_u8(flags);
-    envelope.put_u32(u32::try_from(message.len()).unwrap());
-    envelope.put_slice(message);
-    envelope.freeze()
 }

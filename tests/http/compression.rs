@@ -7,8 +7,9 @@ use flate2::write::GzEncoder;
 use http::{Request, Version};
 use micro::server::Limits;
 
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{BOTH, Body, JSON, STREAM, Wire, envelope, envelopes, full, json_of, post};
+use crate::wire::{BOTH, Body, JSON, STREAM, Wire, envelopes, full, json_of, post};
 
 fn gzip(message: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());

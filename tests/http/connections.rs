@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::lab::{Site, Tasks, soon};
+use crate::lab::{Site, Tasks};
 use crate::raw::{Raw, request};
+use crate::soon::soon;
 use crate::wire::{BOTH, JSON, Wire, full, post};
 
 const SHORT: Duration = Duration::from_millis(100);

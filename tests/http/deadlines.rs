@@ -4,8 +4,10 @@ use bytes::Bytes;
 use http::Request;
 use tokio::net::TcpStream;
 
-use crate::lab::{Site, soon};
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, piecemeal, post};
+use crate::envelope::envelope;
+use crate::lab::Site;
+use crate::soon::soon;
+use crate::wire::{BOTH, JSON, STREAM, Wire, full, piecemeal, post};
 
 const TIMEOUT: &str = "connect-timeout-ms";
 

@@ -12,8 +12,9 @@ use micro::{Context, Result};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::lab::{Site, soon};
+use crate::lab::Site;
 use crate::raw::{Raw, request};
+use crate::soon::soon;
 use crate::wire::{BOTH, JSON, Wire, full, post};
 
 /// Connects without giving the server, which is on the same thread, a chance to accept.

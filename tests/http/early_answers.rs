@@ -8,9 +8,11 @@ use http::{Request, StatusCode, Version};
 use micro::server::Limits;
 use tokio::net::TcpStream;
 
-use crate::lab::{Site, Tasks, soon};
+use crate::envelope::envelope;
+use crate::lab::{Site, Tasks};
 use crate::raw::{Raw, head, request};
-use crate::wire::{JSON, STREAM, Wire, envelope, piecemeal, post};
+use crate::soon::soon;
+use crate::wire::{JSON, STREAM, Wire, piecemeal, post};
 
 async fn connect(site: &Site) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(site.address()).await.unwrap();

@@ -1,5 +1,6 @@
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{BOTH, STREAM, Wire, chunked, envelope, post};
+use crate::wire::{BOTH, STREAM, Wire, chunked, post};
 
 async fn refused(path: &str, body: Vec<u8>, code: &str) -> Vec<String> {
     let site = Site::start().await;

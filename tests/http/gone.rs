@@ -7,9 +7,11 @@ use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::lab::{Site, Tasks, soon};
+use crate::envelope::envelope;
+use crate::lab::{Site, Tasks};
 use crate::raw::{Raw, head, request};
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, piecemeal, post};
+use crate::soon::soon;
+use crate::wire::{BOTH, JSON, STREAM, Wire, full, piecemeal, post};
 
 #[tokio::test]
 async fn a_client_that_disconnects_drops_its_handler() {

@@ -7,8 +7,9 @@ use micro::server::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::lab::{Site, Tasks, soon};
+use crate::lab::{Site, Tasks};
 use crate::raw::{Raw, request};
+use crate::soon::soon;
 use crate::wire::{BOTH, JSON, Wire, full, post};
 
 /// How a TLS client begins: a record that holds a ClientHello.

@@ -8,16 +8,10 @@ use micro::server::Limits;
 use micro::{Context, Environment, Result, Running, Sender, Service, Streaming};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes, on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits for an event that comes soon, or fails.
-pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, event).await.expect("it does not happen")
-}
+use crate::handlers::{Counter, Handlers, counted};
+use crate::soon::PATIENCE;
 
 #[derive(Debug, micro::Message, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -31,51 +25,35 @@ pub(crate) struct Line {
 }
 
 pub(crate) struct Lab {
-    running: watch::Sender<usize>,
-}
-
-/// A handler that runs.
-struct Runs<'a>(&'a watch::Sender<usize>);
-
-impl Drop for Runs<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|running| *running -= 1);
-    }
-}
-
-impl Lab {
-    fn runs(&self) -> Runs<'_> {
-        self.running.send_modify(|running| *running += 1);
-        Runs(&self.running)
-    }
+    handlers: Counter,
 }
 
 #[micro::handler]
 impl Lab {
     pub async fn echo(&self, _ctx: &Context, text: String) -> Result<String> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         Ok(text)
     }
 
     pub async fn length(&self, _ctx: &Context, text: String) -> Result<usize> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         Ok(text.len())
     }
 
     /// Says it twice. It may be called with GET.
     #[micro(idempotent)]
     pub async fn twice(&self, _ctx: &Context, text: String) -> Result<String> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         Ok(text.repeat(2))
     }
 
     pub async fn order(&self, _ctx: &Context, order: Order) -> Result<u32> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         Ok(order.lines.iter().map(|line| line.count).sum())
     }
 
     pub async fn hang(&self, _ctx: &Context, _text: String) -> Result<String> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         std::future::pending().await
     }
 
@@ -86,14 +64,14 @@ impl Lab {
     }
 
     pub async fn labels(&self, ctx: &Context, sizes: (usize, usize), out: &mut Sender<u64>) -> Result<()> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         ctx.set_header("x-head", "h".repeat(sizes.0))?;
         ctx.set_trailer("x-tail", "t".repeat(sizes.1))?;
         out.send(1).await
     }
 
     pub async fn count(&self, _ctx: &Context, upto: u64, out: &mut Sender<u64>) -> Result<()> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         for number in 1..=upto {
             out.send(number).await?;
         }
@@ -101,7 +79,7 @@ impl Lab {
     }
 
     pub async fn sum(&self, _ctx: &Context, mut numbers: Streaming<u64>) -> Result<u64> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         let mut sum = 0;
         while let Some(number) = numbers.next().await? {
             sum += number;
@@ -115,7 +93,7 @@ impl Lab {
         mut numbers: Streaming<u64>,
         out: &mut Sender<u64>,
     ) -> Result<()> {
-        let _runs = self.runs();
+        let _runs = self.handlers.runs();
         while let Some(number) = numbers.next().await? {
             out.send(2 * number).await?;
         }
@@ -126,7 +104,7 @@ impl Lab {
 /// The service, on a port of its own.
 pub(crate) struct Site {
     pub(crate) running: Running,
-    handlers: watch::Receiver<usize>,
+    handlers: Handlers,
 }
 
 impl Site {
@@ -139,12 +117,12 @@ impl Site {
     }
 
     pub(crate) async fn of(options: impl FnOnce(Service) -> Service) -> Self {
-        let (running, handlers) = watch::channel(0);
+        let (counter, handlers) = counted();
         let service = Service::new("lab")
             .environment(Environment::empty())
             .registry(Memory::new())
             .spread_delay(Duration::ZERO);
-        let service = options(service).handle(Arc::new(Lab { running }));
+        let service = options(service).handle(Arc::new(Lab { handlers: counter }));
         Self { running: service.start().await.unwrap(), handlers }
     }
 
@@ -154,9 +132,7 @@ impl Site {
 
     /// Waits until exactly so many handlers run.
     pub(crate) async fn handlers(&self, count: usize) {
-        let mut handlers = self.handlers.clone();
-        let reached = soon(handlers.wait_for(|running| *running == count)).await;
-        drop(reached.unwrap());
+        self.handlers.are(count).await;
     }
 }
 

@@ -18,8 +18,10 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use crate::lab::{Site, soon};
-use crate::wire::{BOTH, JSON, STREAM, Wire, chunked, envelope, full, piecemeal, post};
+use crate::envelope::envelope;
+use crate::lab::Site;
+use crate::soon::soon;
+use crate::wire::{BOTH, JSON, STREAM, Wire, chunked, full, piecemeal, post};
 
 fn appends(value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::appending(HeaderName::from_static("x-passed"), HeaderValue::from_static(value))

@@ -9,9 +9,11 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::lab::{Site, soon};
+use crate::envelope::envelope;
+use crate::lab::Site;
 use crate::raw::Raw;
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full, post};
+use crate::soon::soon;
+use crate::wire::{BOTH, JSON, STREAM, Wire, full, post};
 
 #[tokio::test]
 async fn no_more_calls_are_open_on_a_connection_than_it_grants() {

@@ -3,8 +3,9 @@ use http::header::ACCEPT;
 use micro::codec::SerdeCodec;
 use micro::{Client, Context, Error, Result};
 
+use crate::envelope::envelope;
 use crate::lab::{LabClient, Site};
-use crate::wire::{Answer, BOTH, JSON, STREAM, Wire, envelope, full, post};
+use crate::wire::{Answer, BOTH, JSON, STREAM, Wire, full, post};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 

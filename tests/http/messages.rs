@@ -1,5 +1,6 @@
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope};
+use crate::wire::{BOTH, JSON, STREAM, Wire};
 
 /// What is wrong with an order, and the words for it.
 const WRONG_ORDERS: [(&str, &str); 9] = [

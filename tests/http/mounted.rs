@@ -17,8 +17,10 @@ use micro::{Error, Service};
 use tokio::sync::Notify;
 use tower::service_fn;
 
-use crate::lab::{Site, soon};
-use crate::wire::{Answer, BOTH, JSON, STREAM, Wire, chunked, envelope, full, post};
+use crate::envelope::envelope;
+use crate::lab::Site;
+use crate::soon::soon;
+use crate::wire::{Answer, BOTH, JSON, STREAM, Wire, chunked, full, post};
 
 fn router() -> Router {
     Router::new()

@@ -3,7 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::lab::{Site, soon};
+use crate::lab::Site;
+use crate::soon::soon;
 
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,

@@ -1,7 +1,8 @@
 use http::{Method, Request};
 
+use crate::envelope::envelope;
 use crate::lab::Site;
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, full};
+use crate::wire::{BOTH, JSON, STREAM, Wire, full};
 
 #[tokio::test]
 async fn an_unknown_method_is_named_with_those_that_there_are() {

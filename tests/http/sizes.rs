@@ -1,9 +1,10 @@
 use http::{Version, header};
 use micro::server::Limits;
 
+use crate::envelope::envelope;
 use crate::lab::Site;
 use crate::raw::{Raw, request};
-use crate::wire::{BOTH, JSON, STREAM, Wire, chunked, envelope, envelopes, full, json_of, post};
+use crate::wire::{BOTH, JSON, STREAM, Wire, chunked, envelopes, full, json_of, post};
 
 const LIMIT: usize = 10_000;
 

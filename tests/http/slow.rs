@@ -10,9 +10,11 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::lab::{Site, Tasks, soon};
+use crate::envelope::envelope;
+use crate::lab::{Site, Tasks};
 use crate::raw::{Raw, head, request};
-use crate::wire::{BOTH, JSON, STREAM, Wire, envelope, envelopes, piecemeal, post};
+use crate::soon::soon;
+use crate::wire::{BOTH, JSON, STREAM, Wire, envelopes, piecemeal, post};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);

@@ -10,8 +10,9 @@ use micro::server::Limits;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
-use crate::lab::{Site, Tasks, soon};
+use crate::lab::{Site, Tasks};
 use crate::raw::{Raw, request};
+use crate::soon::soon;
 
 /// Sends back what comes, in upper case.
 async fn shout(mut socket: WebSocket) {

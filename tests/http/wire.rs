@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream;
 use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body_util::combinators::BoxBody;
@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::lab::{Site, soon};
+use crate::lab::Site;
+use crate::soon::soon;
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -194,15 +195,6 @@ pub(crate) fn piecemeal() -> (mpsc::UnboundedSender<Bytes>, Body) {
 /// Text of so many bytes, as JSON.
 pub(crate) fn json_of(size: usize) -> Bytes {
     format!("\"{}\"", "x".repeat(size - 2)).into()
-}
-
-pub(crate) fn envelope(flags: u8, message: impl AsRef<[u8]>) -> Bytes {
-    let message = message.as_ref();
-    let mut envelope = BytesMut::new();
-    envelope.put_u8(flags);
-    envelope.put_u32(u32::try_from(message.len()).unwrap());
-    envelope.put_slice(message);
-    envelope.freeze()
 }
 
 pub(crate) fn envelopes(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {

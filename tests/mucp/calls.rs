@@ -7,7 +7,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
 use crate::shop::Site;
-use crate::wire::{JSON, Wire, soon};
+use crate::soon::soon;
+use crate::wire::{JSON, Wire};
 
 #[tokio::test]
 async fn a_call_is_answered_with_its_content_type_and_nothing_else_of_its_own() {

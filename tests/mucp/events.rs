@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use micro::call::{Invocation, Next};
 
 use crate::shop::Site;
-use crate::wire::{Answer, JSON, Wire, soon};
+use crate::soon::soon;
+use crate::wire::{Answer, JSON, Wire};
 
 async fn publish(wire: &mut Wire, topic: &str, headers: &[(&str, &str)], event: &str) -> Answer {
     let headers = [&[("Micro-Topic", topic)], headers].concat();

@@ -1,21 +1,15 @@
 //! A plain connection of HTTP/1.1, which shows what is really sent.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use crate::shop::Site;
+use crate::soon::soon;
 
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
-
-/// Waits for an event that comes soon, or fails.
-pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), event).await.expect("it does not happen")
-}
 
 pub(crate) struct Wire {
     stream: TcpStream,

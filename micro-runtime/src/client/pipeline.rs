@@ -1,10 +1,8 @@
 //! The way of a call down to the wire and back up.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use futures_util::{FutureExt as _, Stream, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, TryStreamExt as _, stream};
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
@@ -14,7 +12,7 @@ use super::{Channel, failover};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
-use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
+use crate::endpoint::{Body, Inbound, Messages, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
 use crate::protocol::Outgoing;
 use crate::selector::{Outcome, Pick};
@@ -126,8 +124,6 @@ fn unreadable(method: &MethodDescriptor, error: Error) -> Error {
     Error::internal(message).with_source(error)
 }
 
-type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
-
 /// Holds a stream of answers to the deadline, and its node as busy until the end. What comes first
 /// says how the node does, unless that was known before; how long it took says nothing, because
 /// the node may have waited for this side.
@@ -151,6 +147,7 @@ fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
 mod tests {
     use std::time::Duration;
 
+    use bytes::Bytes;
     use tokio::time::advance;
 
     use super::*;

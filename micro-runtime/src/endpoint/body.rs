@@ -55,10 +55,13 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
     }
 }
 
+/// The encoded messages of a stream, as they arrive.
+pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
 /// An encoded body that arrived.
 pub enum Inbound {
     One(Bytes),
-    Many(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>),
+    Many(Messages),
 }
 
 impl fmt::Debug for Inbound {
@@ -80,6 +83,14 @@ impl fmt::Debug for Outbound {
 }
 
 impl Outbound {
+    /// The message of a body that is one.
+    pub(crate) fn into_message(self) -> Result<Bytes> {
+        match self {
+            Self::One(message) => Ok(message),
+            Self::Many(_) => Err(Error::internal("a stream is sent where one message is due")),
+        }
+    }
+
     /// As a stream, whatever it is.
     pub(crate) fn into_messages(self) -> Pin<Box<dyn Encode>> {
         match self {

@@ -7,10 +7,9 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::Messages;
 use crate::context::Incoming;
 use crate::error::Result;
-
-type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// The same messages, telling the call while somebody waits for the first of them.
 pub(super) fn watched(messages: Messages, incoming: Arc<Incoming>) -> Messages {

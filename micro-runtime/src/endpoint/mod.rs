@@ -18,7 +18,7 @@ mod subscriber;
 mod until;
 
 pub use body::Body;
-pub(crate) use body::{Encode, Inbound, Outbound};
+pub(crate) use body::{Encode, Inbound, Messages, Outbound};
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
 pub(crate) use handler::Endpoint;
 #[doc(hidden)]

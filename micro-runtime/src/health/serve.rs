@@ -12,6 +12,9 @@ use crate::stream::{Sender, Streaming};
 
 const NAME: &str = "grpc.health.v1.Health";
 
+/// The longest name, in bytes, that is held for who watches it before it is known. A watch may last for ever.
+const LONGEST_NAME: usize = 1024;
+
 static CHECK: MethodDescriptor = MethodDescriptor::new::<CheckRequest, CheckResponse>(
     NAME,
     "Check",
@@ -89,10 +92,17 @@ async fn watch(
     request: CheckRequest,
     mut out: Sender<CheckResponse>,
 ) -> Result<()> {
+    let name = request.service;
+    if name.len() > LONGEST_NAME && health.is_serving_of(&name).is_none() {
+        return Err(Error::invalid_argument(format!(
+            "a name of {} bytes is watched, which is not known, and one that is to be known has {LONGEST_NAME} at the most",
+            name.len()
+        )));
+    }
     let mut state = health.watch();
     let mut told = None;
     loop {
-        let now = match state.borrow_and_update().of(&request.service) {
+        let now = match state.borrow_and_update().of(&name) {
             Some(serving) => ServingStatus::from(serving),
             None => ServingStatus::ServiceUnknown,
         };

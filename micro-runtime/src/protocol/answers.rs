@@ -1,18 +1,15 @@
 //! The reading side of a client's call, which all protocols with envelopes have in common.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, Stream, stream};
+use futures_util::{FutureExt as _, stream};
 
 use super::Answer;
 use super::sending::ReadingSide;
-use crate::endpoint::{Inbound, MethodDescriptor};
+use crate::endpoint::{Inbound, Messages, MethodDescriptor};
 use crate::error::{Error, Result};
 use crate::metadata::Around;
-
-type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// The messages of a response whose head is there.
 pub(crate) trait Answers: Send + Sized + 'static {

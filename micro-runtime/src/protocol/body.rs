@@ -1,22 +1,18 @@
-//! HTTP bodies: the one we send, and the reading of a whole one with limits.
+//! The HTTP bodies that we send.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt as _;
-use tokio::time::timeout;
 
+use super::compressing::Compress;
 use super::envelope::COMPRESSED;
-use super::reset;
-use crate::codec::Compression;
 use crate::context::Incoming;
 use crate::endpoint::Encode;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 /// Messages of a stream that are ready at once share one chunk of about this size, so that many
 /// small messages cost few system calls; a message alone is not held back.
@@ -97,27 +93,6 @@ impl Body for WireBody {
 /// What stands behind the last message of a stream: more bytes, trailers, or an error that breaks
 /// the stream off.
 pub(crate) type End = Box<dyn FnOnce(Result<()>, &mut BytesMut) -> Result<Option<HeaderMap>> + Send>;
-
-/// How messages are compressed as they are sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Compress {
-    pub(crate) compression: Compression,
-    /// The least size to be compressed, in bytes.
-    pub(crate) from: usize,
-}
-
-impl Compress {
-    /// Compresses what stands in the buffer from `start` on, unless it is too small to be worth it.
-    /// Returns whether it did.
-    pub(crate) fn tail(self, buffer: &mut BytesMut, start: usize) -> Result<bool> {
-        if buffer.len() - start < self.from.max(1) {
-            return Ok(false);
-        }
-        let message = buffer.split_off(start);
-        self.compression.compress(&message, buffer)?;
-        Ok(true)
-    }
-}
 
 /// A stream of messages in envelopes (a byte of flags, four bytes of length), which Connect, gRPC
 /// and gRPC-Web share.
@@ -211,99 +186,7 @@ impl Body for Enveloped {
     }
 }
 
-/// Limits for the reading of a body.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ReadLimits {
-    /// The largest message, in bytes.
-    pub(crate) max_message_size: usize,
-    /// How long the next bytes of a message may take; `None` where a deadline sees to that.
-    pub(crate) idle: Option<Duration>,
-}
-
-impl ReadLimits {
-    /// `size` is exact, or the least that it can be.
-    pub(crate) fn check(self, size: u64, exact: bool) -> Result<()> {
-        if size <= self.max_message_size as u64 {
-            return Ok(());
-        }
-        let (least, limit) = (if exact { "" } else { "at least " }, self.max_message_size);
-        Err(Error::resource_exhausted(format!(
-            "a message of {least}{size} bytes is larger than the limit of {limit} bytes \
-             (the option `max_message_size` of the side that reads it)"
-        )))
-    }
-
-    /// The limits of a message that is compressed. What does not shrink by that grows by a little,
-    /// which is granted here: the message itself is measured once it is decompressed.
-    pub(crate) fn of_encoded(self) -> Self {
-        let slack = self.max_message_size / 64 + 256;
-        Self { max_message_size: self.max_message_size.saturating_add(slack), ..self }
-    }
-
-    /// Waits for a part of a message, but not for ever.
-    pub(crate) async fn next<B>(self, body: &mut B) -> Option<Result<Frame<Bytes>>>
-    where
-        B: Body<Data = Bytes> + Unpin,
-        B::Error: std::error::Error + Send + Sync + 'static,
-    {
-        let frame = match self.idle {
-            Some(idle) => match timeout(idle, body.frame()).await {
-                Ok(frame) => frame,
-                Err(_) => {
-                    let idle = humantime::format_duration(idle);
-                    let message = format!(
-                        "no byte of the message's rest arrived for {idle} (the option `body_timeout`)"
-                    );
-                    return Some(Err(Error::deadline_exceeded(message)));
-                }
-            },
-            None => body.frame().await,
-        };
-        frame.map(|frame| frame.map_err(broken_off))
-    }
-}
-
 #[cold]
 fn too_long() -> Error {
     Error::resource_exhausted("a message of over 4 GiB")
-}
-
-/// The error of a body or a connection that did not come to its end.
-#[cold]
-pub(crate) fn broken_off(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    let error: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
-    // A body of ours that reads another one has words of its own.
-    let error = match error.downcast::<Error>() {
-        Ok(own) => return *own,
-        Err(error) => error,
-    };
-    let reset = reset::code(&*error);
-    let what = if reset.is_some() { "the other side broke the call off" } else { "the connection broke off" };
-    Error::new(reset.unwrap_or(Code::Unavailable), format!("{what}: {error}")).with_source(error)
-}
-
-/// Reads a whole body. One that arrives in one piece is not copied.
-pub(crate) async fn read_all<B>(mut body: B, limits: ReadLimits) -> Result<Bytes>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    if let Some(size) = body.size_hint().exact() {
-        limits.check(size, true)?;
-    }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = limits.next(&mut body).await {
-        let Ok(data) = frame?.into_data() else { continue };
-        if first.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.extend_from_slice(&first);
-            }
-            rest.extend_from_slice(&data);
-        }
-        limits.check(rest.len().max(first.len()) as u64, false)?;
-    }
-    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }

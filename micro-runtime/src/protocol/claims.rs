@@ -1,12 +1,11 @@
 //! Which requests are calls, where something else is served on the same port.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Method, Request, Response};
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Method, Request};
 
-use super::body::WireBody;
 use super::grpc::Dialect;
-use super::{Site, connect, go_micro, grpc, grpc_web, mucp};
-use crate::error::Error;
+use super::media_type::{essence, without_prefix};
+use super::{Site, go_micro, mucp};
 
 /// Whether a request is a call, so that a protocol answers it, if only with an error.
 ///
@@ -34,31 +33,8 @@ pub(crate) fn claims<B>(site: &Site, request: &Request<B>) -> bool {
 /// Whether the content type is one that calls have.
 fn is_rpc(site: &Site, headers: &HeaderMap) -> bool {
     let Some(given) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let media_type = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let Some(subtype) = media_type.strip_prefix("application/") else { return false };
-    subtype.starts_with("grpc")
-        || subtype.starts_with("connect+")
+    let Some(subtype) = without_prefix(essence(given), "application/") else { return false };
+    without_prefix(subtype, "grpc").is_some()
+        || without_prefix(subtype, "connect+").is_some()
         || site.codecs.iter().any(|codec| codec.name().eq_ignore_ascii_case(subtype))
-}
-
-/// The form in which the sender of a request reads errors, kept for where the request is gone.
-pub(crate) struct Form(Option<HeaderValue>);
-
-impl Form {
-    /// The form for this request.
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self(request.headers().get(CONTENT_TYPE).cloned())
-    }
-
-    /// Answers with an error.
-    #[cold]
-    pub(crate) fn refuse(self, error: Error) -> Response<WireBody> {
-        let headers = self.0.map(|content_type| (CONTENT_TYPE, content_type)).into_iter().collect();
-        match Dialect::of(&headers) {
-            Some(dialect) => {
-                grpc_web::server::packed(dialect, grpc::server::refuse(dialect, &headers, error))
-            }
-            None => connect::server::refuse(&headers, &error),
-        }
-    }
 }

@@ -1,15 +1,53 @@
-//! Which compression a request is in, and which one its answer gets.
+//! Compression of the messages of a call: which one a request is in, and how what is sent is
+//! compressed.
 
+use bytes::{Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Site;
-use super::body::Compress;
 use crate::codec::Compression;
 use crate::error::{Error, Result};
 
 /// Answers that are smaller than this are not worth the work where the client only mirrors its own
 /// compression, in bytes.
 const WORTH_IT: usize = 1024;
+
+/// How messages are compressed as they are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Compress {
+    pub(crate) compression: Compression,
+    /// The least size to be compressed, in bytes.
+    pub(crate) from: usize,
+}
+
+impl Compress {
+    /// Compresses what stands in the buffer from `start` on, unless it is too small to be worth it.
+    /// Returns whether it did.
+    pub(crate) fn tail(self, buffer: &mut BytesMut, start: usize) -> Result<bool> {
+        if !self.takes(buffer.len() - start) {
+            return Ok(false);
+        }
+        let message = buffer.split_off(start);
+        self.compression.compress(&message, buffer)?;
+        Ok(true)
+    }
+
+    /// Whether a message of this size is compressed; an empty one never is.
+    fn takes(self, size: usize) -> bool {
+        size >= self.from.max(1)
+    }
+}
+
+/// One message as it is sent, and the compression that it is in then: none where it is too small to
+/// be worth it.
+pub(crate) fn message(compress: Option<Compress>, message: Bytes) -> Result<(Bytes, Option<Compression>)> {
+    let Some(compress) = compress.filter(|compress| compress.takes(message.len())) else {
+        return Ok((message, None));
+    };
+    let mut compressed = BytesMut::new();
+    compress.compression.compress(&message, &mut compressed)?;
+    Ok((compressed.freeze(), Some(compress.compression)))
+}
 
 /// The compression that a header names; none where it names none or `identity`. One that this side
 /// does not have is an error that names those it has.
@@ -20,6 +58,12 @@ pub(crate) fn named(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Com
         return Ok(None);
     }
     Compression::named(value).map(Some).ok_or_else(|| unknown(value, name.as_str()))
+}
+
+/// The compression that a header of an answer names. One that this side does not have was not asked
+/// for, and is the server's mistake.
+pub(crate) fn named_in_answer(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Compression>> {
+    named(headers, name).map_err(|error| Error::internal(error.message()))
 }
 
 /// The error of a compression that this side does not have.

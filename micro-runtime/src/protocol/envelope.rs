@@ -9,7 +9,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::body::ReadLimits;
+use super::read_limits::ReadLimits;
 use crate::codec::Compression;
 use crate::error::{Code, Error, Result};
 

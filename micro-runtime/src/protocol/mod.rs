@@ -11,18 +11,22 @@ mod claims;
 mod compressing;
 mod connect;
 mod envelope;
+mod form;
 mod go_micro;
 mod grpc;
 mod grpc_web;
 mod head;
 mod headers;
 pub(crate) mod http2;
+mod http_status;
 mod linger;
+mod media_type;
 mod mucp;
+pub(crate) mod read_limits;
 mod reading;
 mod reset;
-mod rest;
 mod sending;
+mod unread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +45,10 @@ use crate::metadata::{Around, Metadata};
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
-pub(crate) use claims::{Form, claims};
+pub(crate) use claims::claims;
+pub(crate) use form::Form;
 use grpc::Dialect;
-use rest::Rest;
+use unread::Unread;
 
 /// What a server half works with.
 pub(crate) struct Site {
@@ -87,6 +92,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl Outgoing {
+    /// The body, for the request; the rest of the call is still looked at.
+    pub(crate) fn take_body(&mut self) -> Outbound {
+        std::mem::replace(&mut self.body, Outbound::One(Bytes::new()))
+    }
+
     /// The time left until the deadline, now that the call goes out.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
@@ -105,14 +115,14 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let (request, rest) = Rest::of(request, linger::most(site.max_message_size));
+    let (request, unread) = Unread::of(request, linger::most(site.max_message_size));
     let mut response = match Dialect::of(request.headers()) {
         Some(dialect @ Dialect::Grpc) => grpc::server::serve(site, request, peer, dialect).await,
         Some(dialect) => grpc_web::server::serve(site, request, peer, dialect).await,
         None if mucp::server::is_message(&request) => mucp::server::serve(site, request, peer).await,
         None => connect::server::serve(site, request, peer).await,
     };
-    rest.close_after(&mut response);
+    unread.close_after(&mut response);
     response
 }
 

@@ -13,7 +13,8 @@ use http::uri::PathAndQuery;
 use tokio::sync::oneshot;
 
 use super::Target;
-use super::body::{Compress, Enveloped, WireBody};
+use super::body::{Enveloped, WireBody};
+use super::compressing::Compress;
 use crate::endpoint::{Encode, MethodDescriptor, Outbound};
 use crate::error::{Error, Result};
 

@@ -14,7 +14,8 @@ use hyper::body::Incoming;
 
 use super::panics::panicked;
 use crate::error::{Error, Result};
-use crate::protocol::body::{WireBody, broken_off};
+use crate::protocol::body::WireBody;
+use crate::protocol::read_limits::broken_off;
 
 /// What errors of foreign bodies and services are turned into, on their way here.
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;

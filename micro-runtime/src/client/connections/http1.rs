@@ -16,7 +16,8 @@ use super::home::Home;
 use super::open::{Offer, Opened};
 use super::peer::Peer;
 use crate::error::{Error, Result};
-use crate::protocol::body::{WireBody, broken_off};
+use crate::protocol::body::WireBody;
+use crate::protocol::read_limits::broken_off;
 use crate::transport::BoxIo;
 
 /// A connection. One that is dropped is closed, in the middle of a call at once: the server hears
@@ -31,10 +32,10 @@ pub(super) struct Line {
 /// Begins to speak HTTP/1.1.
 pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Line> {
     let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(broken_off)?;
-    let home = peer.clone();
+    let address = peer.address.clone();
     let task = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(address = home.address, %error, "a connection broke off");
+            tracing::debug!(address, %error, "a connection broke off");
         }
     });
     Ok(Line { sender, peer, task: task.abort_handle(), busy: false })

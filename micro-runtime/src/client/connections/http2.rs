@@ -16,8 +16,9 @@ use super::home::Home;
 use super::open::{self, Offer};
 use super::peer::Peer;
 use crate::error::{Error, Result};
-use crate::protocol::body::{WireBody, broken_off};
+use crate::protocol::body::WireBody;
 use crate::protocol::http2::{CLIENT_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
+use crate::protocol::read_limits::broken_off;
 use crate::transport::BoxIo;
 
 /// How often a silent server is asked whether it is still there while calls wait for it.
@@ -71,14 +72,14 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
         .handshake(TokioIo::new(io))
         .await
         .map_err(broken_off)?;
-    let home = peer.clone();
+    let other_side = peer.clone();
     tokio::spawn(async move {
         let mut connection = pin!(connection);
         if let Err(error) = connection.as_mut().await {
-            tracing::debug!(address = home.address, %error, "a connection broke off");
+            tracing::debug!(address = other_side.address, %error, "a connection broke off");
             // The calls that wait hear of the end when the connection is dropped, behind this.
-            if let Some(reason) = reason(&error, &home.address) {
-                home.end(reason);
+            if let Some(reason) = reason(&error, &other_side.address) {
+                other_side.end(reason);
             }
         }
     });

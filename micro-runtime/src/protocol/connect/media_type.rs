@@ -6,6 +6,7 @@ use super::media_type;
 use crate::codec::Codec;
 use crate::endpoint::MethodDescriptor;
 use crate::protocol::Site;
+use crate::protocol::media_type::{essence, without_prefix};
 
 /// The codec that the content type names, if the method takes it.
 pub(super) fn named(site: &Site, method: &MethodDescriptor, content_type: &str) -> Option<Codec> {
@@ -38,16 +39,9 @@ pub(super) fn of_answer(codec: &Codec, stream: bool) -> HeaderValue {
 }
 
 /// `application/json; charset=utf-8` to `json`, and whether it is one of Connect's streaming types.
-fn subtype(content_type: &str) -> Option<(bool, &str)> {
-    let name = content_type.split(';').next()?.trim();
-    let name = without_prefix(name, "application/")?;
+pub(super) fn subtype(content_type: &str) -> Option<(bool, &str)> {
+    let name = without_prefix(essence(content_type), "application/")?;
     Some(without_prefix(name, "connect+").map_or((false, name), |name| (true, name)))
-}
-
-/// Media types mean the same in any case (RFC 9110, section 8.3.1).
-fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let (start, rest) = text.split_at_checked(prefix.len())?;
-    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 fn find<'a>(site: &'a Site, name: &str) -> Option<&'a Codec> {

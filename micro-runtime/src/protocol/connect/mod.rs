@@ -8,7 +8,7 @@ mod error;
 mod media_type;
 pub(crate) mod server;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::codec::Codec;
 
@@ -21,6 +21,13 @@ const TIMEOUT: &str = "connect-timeout-ms";
 /// The headers of streams for what HTTP's own say of whole bodies.
 const STREAM_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 const STREAM_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
+
+/// Whether these headers can only be those of a call in Connect.
+pub(super) fn is_call(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    headers.contains_key(PROTOCOL_VERSION)
+        || content_type.and_then(media_type::subtype).is_some_and(|(stream, _)| stream)
+}
 
 fn content_type(codec: &Codec, stream: bool) -> String {
     let name = codec.name();

@@ -56,15 +56,10 @@ impl GoMicroError {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Our code; `None` where go-micro's has no meaning that is known.
-    pub(crate) fn code(&self) -> Option<Code> {
-        from_go_micro(self.code)
-    }
-
     /// An error of ours with what this one says, and this one as its detail. Its code is `known`
     /// where the protocol says it too, and else what go-micro's number means.
     pub(crate) fn into_error(self, known: Option<Code>) -> Error {
-        let code = known.or_else(|| self.code()).unwrap_or(Code::Unknown);
+        let code = known.or_else(|| from_go_micro(self.code)).unwrap_or(Code::Unknown);
         let detail = self.to_detail();
         let message = if self.detail.is_empty() { self.status } else { self.detail };
         let error = Error::new(code, message);

@@ -21,9 +21,6 @@ mod with_protobuf {
     use super::Read;
     use crate::error::{Code, Detail};
 
-    /// What stands before the name of a type in an `Any`.
-    const TYPE_URL: &str = "type.googleapis.com/";
-
     #[derive(prost::Message)]
     struct Status {
         #[prost(int32, tag = "1")]
@@ -36,23 +33,16 @@ mod with_protobuf {
 
     /// The status of an error that has details.
     pub(in super::super) fn write(code: Code, message: &str, details: &[Detail]) -> Option<Vec<u8>> {
-        let details = details.iter().map(|detail| Any {
-            type_url: format!("{TYPE_URL}{}", detail.type_name()),
-            value: detail.value().to_vec(),
-        });
+        let details = details.iter().cloned().map(Any::from).collect();
         let code = i32::try_from(code.number()).unwrap_or_default();
-        let status = Status { code, message: message.to_owned(), details: details.collect() };
+        let status = Status { code, message: message.to_owned(), details };
         (!status.details.is_empty()).then(|| status.encode_to_vec())
     }
 
     /// What a status says; `None` where the bytes are not one.
     pub(in super::super) fn read(bytes: &[u8]) -> Option<Read> {
         let Status { message, details, .. } = Status::decode(bytes).ok()?;
-        let details = details.into_iter().map(|detail| {
-            let name = detail.type_url.rsplit('/').next().unwrap_or_default();
-            Detail::new(name, detail.value)
-        });
-        Some(Read { message, details: details.collect() })
+        Some(Read { message, details: details.into_iter().map(Detail::from).collect() })
     }
 }
 

@@ -3,6 +3,7 @@
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::codec::{Codec, Codecs};
+use crate::protocol::media_type::{essence, without_prefix};
 
 /// A kind of gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +36,7 @@ impl Dialect {
 
     /// The name of the codec in a content type of this kind; empty where it names none.
     pub(super) fn subtype(self, content_type: &str) -> Option<&str> {
-        let name = content_type.split(';').next()?.trim();
-        let (start, rest) = name.split_at_checked(self.media_type().len())?;
-        // Media types mean the same in any case (RFC 9110, section 8.3.1).
-        if !start.eq_ignore_ascii_case(self.media_type()) {
-            return None;
-        }
+        let rest = without_prefix(essence(content_type), self.media_type())?;
         if rest.is_empty() { Some(rest) } else { rest.strip_prefix('+') }
     }
 

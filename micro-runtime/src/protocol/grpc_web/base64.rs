@@ -10,8 +10,9 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 
 use crate::error::{Error, Result};
-use crate::protocol::body::{WireBody, broken_off};
+use crate::protocol::body::WireBody;
 use crate::protocol::headers::BASE64;
+use crate::protocol::read_limits::broken_off;
 
 /// A body that arrives in base64, without it.
 pub(super) struct Decoded<B> {

@@ -10,7 +10,7 @@ use http_body::{Body, Frame};
 
 use super::base64::{Decoded, Encoded};
 use super::trailers;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::protocol::body::WireBody;
 use crate::protocol::grpc::{self, Dialect};
@@ -51,7 +51,7 @@ struct TrailersInBody(WireBody);
 
 impl Body for TrailersInBody {
     type Data = Bytes;
-    type Error = crate::Error;
+    type Error = Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

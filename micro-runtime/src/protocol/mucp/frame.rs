@@ -6,6 +6,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::codec::Codec;
 use crate::metadata::{Metadata, is_reserved};
 use crate::protocol::headers;
+use crate::protocol::media_type::{essence, without_prefix};
 
 /// The name that the called service is registered by.
 pub(super) const SERVICE: HeaderName = HeaderName::from_static("micro-service");
@@ -82,8 +83,7 @@ pub(super) const PROTOBUF: HeaderValue = HeaderValue::from_static("application/p
 
 /// The name of the codec that a content type is about; parameters say nothing here.
 pub(super) fn codec_name(content_type: &HeaderValue) -> Option<&str> {
-    let media_type = content_type.to_str().ok()?.split(';').next()?.trim();
-    let name = media_type.strip_prefix("application/")?;
+    let name = without_prefix(essence(content_type.to_str().ok()?), "application/")?;
     Some(if name == "protobuf" { "proto" } else { name })
 }
 

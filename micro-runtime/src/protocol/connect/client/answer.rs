@@ -10,12 +10,13 @@ use crate::endpoint::{Inbound, MethodDescriptor};
 use crate::error::{Code, Error, Result};
 use crate::metadata::{Around, Metadata};
 use crate::protocol::answers::Answers;
-use crate::protocol::body::{ReadLimits, read_all};
 use crate::protocol::connect::end_stream::EndStream;
 use crate::protocol::connect::error::WireError;
 use crate::protocol::connect::{END_STREAM, STREAM_CONTENT_ENCODING, content_type};
 use crate::protocol::envelope::Envelopes;
-use crate::protocol::{Answer, compressing, headers};
+use crate::protocol::media_type::essence;
+use crate::protocol::read_limits::{ReadLimits, read_all};
+use crate::protocol::{Answer, compressing, headers, http_status};
 
 /// The answer of a call with one message each way.
 pub(super) async fn unary<B>(
@@ -39,7 +40,7 @@ where
         return Err(http_error(method, head.status, &head.headers, body, limits, metadata).await);
     }
     check_type(&head.headers, codec, false)?;
-    let compression = compressing::named(&head.headers, &CONTENT_ENCODING).map_err(not_asked_for)?;
+    let compression = compressing::named_in_answer(&head.headers, &CONTENT_ENCODING)?;
     let message = match compression {
         None => read_all(body, limits).await?,
         Some(compression) => {
@@ -76,8 +77,7 @@ where
             return Err(http_error(method, head.status, &head.headers, body, limits, metadata).await);
         }
         check_type(&head.headers, codec, true)?;
-        let compression =
-            compressing::named(&head.headers, &STREAM_CONTENT_ENCODING).map_err(not_asked_for)?;
+        let compression = compressing::named_in_answer(&head.headers, &STREAM_CONTENT_ENCODING)?;
         // Set once: a response has one head.
         let _ = around.headers.set(metadata);
         Ok(Self { method, envelopes: Envelopes::of_response(body, limits, compression), ended: false })
@@ -119,7 +119,7 @@ where
 /// What is not in the encoding that was asked for is not read as if it were.
 fn check_type(headers: &HeaderMap, codec: &Codec, stream: bool) -> Result<()> {
     let given = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
-    let name = given.split(';').next().unwrap_or_default().trim();
+    let name = essence(given);
     let due = content_type(codec, stream);
     if name.eq_ignore_ascii_case(&due) {
         return Ok(());
@@ -128,12 +128,6 @@ fn check_type(headers: &HeaderMap, codec: &Codec, stream: bool) -> Result<()> {
     let prefix = if stream { "application/connect+" } else { "application/" };
     let code = if name.starts_with(prefix) { Code::Internal } else { Code::Unknown };
     Err(Error::new(code, format!("the answer has the content type `{given}` and not `{due}`")))
-}
-
-/// The server's mistake, and not a wish of ours that it cannot fulfil.
-#[cold]
-fn not_asked_for(error: Error) -> Error {
-    Error::internal(error.message())
 }
 
 /// The error of a response that is not a success: Connect's JSON, or, from something in between
@@ -152,12 +146,6 @@ where
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let code = Code::from_http_status(status);
-    let text = match status {
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "the metadata of the call is larger than the server takes"
-        }
-        _ => "the server answered no error of its own",
-    };
     // What cannot be read says no more than the status does.
     let body = match compressing::named(headers, &CONTENT_ENCODING) {
         Ok(None) => read_all(body, limits).await,
@@ -170,7 +158,7 @@ where
         Some(error) if error.is_connect() => error.into_error(code, method),
         // Its words are worth having, whoever said them.
         Some(error) if !error.message().is_empty() => Error::new(code, error.message()),
-        _ => Error::new(code, format!("{text} (HTTP status {status})")),
+        _ => http_status::error(status, "the server answered no error of its own"),
     };
     error.metadata_mut().extend(metadata);
     error

@@ -9,7 +9,8 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::error::Result;
-use crate::protocol::body::{ReadLimits, WireBody};
+use crate::protocol::body::WireBody;
+use crate::protocol::read_limits::ReadLimits;
 use crate::protocol::{Answer, Outgoing, Target, answers};
 
 /// Makes one call. `send` puts the request on its way at once, and its future is the head of the

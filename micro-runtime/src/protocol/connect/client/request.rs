@@ -4,21 +4,18 @@ use http::uri::PathAndQuery;
 use http::{Method, Request};
 
 use super::get;
-use crate::endpoint::Outbound;
 use crate::error::{Error, Result};
-use crate::protocol::body::{Compress, WireBody};
+use crate::protocol::body::WireBody;
+use crate::protocol::compressing::{self, Compress};
 use crate::protocol::connect::{
     PROTOCOL_VERSION, STREAM_ACCEPT_ENCODING, STREAM_CONTENT_ENCODING, TIMEOUT, media_type,
 };
 use crate::protocol::sending::{ReadingSide, enveloped, path, uri};
-use crate::protocol::{Outgoing, Target, compressing, headers};
+use crate::protocol::{Outgoing, Target, headers};
 
 /// The request of a call with one message each way.
 pub(super) fn unary(mut outgoing: Outgoing, target: Target<'_>) -> Result<Request<WireBody>> {
-    let Outbound::One(message) = &mut outgoing.body else {
-        return Err(Error::internal("a stream is sent where one message is due"));
-    };
-    let mut message = std::mem::take(message);
+    let mut message = outgoing.take_body().into_message()?;
     if let Some(compression) = outgoing.compression {
         let mut compressed = BytesMut::new();
         compression.compress(&message, &mut compressed)?;
@@ -42,8 +39,7 @@ pub(super) fn unary(mut outgoing: Outgoing, target: Target<'_>) -> Result<Reques
 /// The request of any other call.
 pub(super) fn stream(mut outgoing: Outgoing, target: Target<'_>) -> Result<(Request<WireBody>, ReadingSide)> {
     let compress = outgoing.compression.map(|compression| Compress { compression, from: 0 });
-    let body = std::mem::replace(&mut outgoing.body, Outbound::One(Default::default()));
-    let (body, side) = enveloped(body, compress);
+    let (body, side) = enveloped(outgoing.take_body(), compress);
     let path = path(outgoing.method)?;
     let mut request = head(&outgoing, target, path, body, &STREAM_ACCEPT_ENCODING)?;
     of_body(&outgoing, request.headers_mut(), STREAM_CONTENT_ENCODING)?;

@@ -10,8 +10,9 @@ use super::refuse::{ended, json};
 use crate::codec::Codec;
 use crate::context::Incoming;
 use crate::endpoint::Outbound;
-use crate::error::{Error, Result};
-use crate::protocol::body::{Compress, Enveloped, WireBody};
+use crate::error::Result;
+use crate::protocol::body::{Enveloped, WireBody};
+use crate::protocol::compressing::{self, Compress};
 use crate::protocol::connect::STREAM_CONTENT_ENCODING;
 use crate::protocol::connect::end_stream::EndStream;
 use crate::protocol::connect::media_type::of_answer;
@@ -23,7 +24,8 @@ pub(super) fn unary(
     compress: Option<Compress>,
     incoming: &Incoming,
 ) -> Response<WireBody> {
-    let mut response = match answer.and_then(|answer| whole(answer, codec, compress)) {
+    let message = answer.and_then(Outbound::into_message);
+    let mut response = match message.and_then(|message| whole(message, codec, compress)) {
         Ok(response) => response,
         Err(error) => json(error.code().http_status(), &error),
     };
@@ -35,27 +37,14 @@ pub(super) fn unary(
     }
 }
 
-fn whole(answer: Outbound, codec: &Codec, compress: Option<Compress>) -> Result<Response<WireBody>> {
-    let Outbound::One(message) = answer else {
-        return Err(Error::internal("a stream was answered where one message is due"));
-    };
-    let (message, compression) = compressed(message, compress)?;
+fn whole(message: Bytes, codec: &Codec, compress: Option<Compress>) -> Result<Response<WireBody>> {
+    let (message, compression) = compressing::message(compress, message)?;
     let mut response = Response::new(WireBody::full(message));
     response.headers_mut().insert(CONTENT_TYPE, of_answer(codec, false));
-    if let Some(name) = compression {
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    if let Some(compression) = compression {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(compression.name()));
     }
     Ok(response)
-}
-
-fn compressed(message: Bytes, compress: Option<Compress>) -> Result<(Bytes, Option<&'static str>)> {
-    let Some(Compress { compression, .. }) = compress.filter(|compress| message.len() >= compress.from)
-    else {
-        return Ok((message, None));
-    };
-    let mut buffer = BytesMut::new();
-    compression.compress(&message, &mut buffer)?;
-    Ok((buffer.freeze(), Some(compression.name())))
 }
 
 pub(super) async fn stream(

@@ -17,10 +17,11 @@ use super::refuse;
 use crate::codec::{Codec, Compression};
 use crate::endpoint::{Inbound, MethodDescriptor};
 use crate::error::{Error, Result};
-use crate::protocol::body::{ReadLimits, WireBody, read_all};
+use crate::protocol::body::WireBody;
 use crate::protocol::connect::media_type::named;
 use crate::protocol::connect::{END_STREAM, STREAM_ACCEPT_ENCODING, STREAM_CONTENT_ENCODING, TIMEOUT};
 use crate::protocol::envelope::Envelopes;
+use crate::protocol::read_limits::{ReadLimits, read_all};
 use crate::protocol::reading::{Expected, read};
 use crate::protocol::{Site, compressing};
 

@@ -15,8 +15,9 @@ use super::media_type::accepted;
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, run};
 use crate::error::Error;
-use crate::protocol::body::{ReadLimits, WireBody};
+use crate::protocol::body::WireBody;
 use crate::protocol::linger::Lingering;
+use crate::protocol::read_limits::ReadLimits;
 use crate::protocol::{Site, compressing, headers};
 use call::Call;
 

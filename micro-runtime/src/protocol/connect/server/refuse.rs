@@ -11,6 +11,8 @@ use crate::protocol::body::WireBody;
 use crate::protocol::connect::content_type;
 use crate::protocol::connect::end_stream::EndStream;
 use crate::protocol::connect::error::WireError;
+use crate::protocol::connect::media_type::subtype;
+use crate::protocol::media_type::without_prefix;
 use crate::protocol::{Site, headers};
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -31,7 +33,7 @@ pub(super) fn unsupported(site: &Site, method: &MethodDescriptor, given: &str) -
     };
     let mut response = unsupported_media_type(&format!("{what}; {hint}"));
     // What is no call of any protocol may be somebody else's, who does not read our errors.
-    if !given.is_empty() && !has_prefix(given, "application/") {
+    if !given.is_empty() && without_prefix(given, "application/").is_none() {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, text);
         *response.body_mut() = WireBody::full(format!("{what}; {hint}\n"));
@@ -62,10 +64,6 @@ fn readable<'a>(site: &'a Site, method: &'a MethodDescriptor) -> impl Iterator<I
     site.codecs.iter().filter(|codec| method.request.reads(codec))
 }
 
-fn has_prefix(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-}
-
 /// The status says it all; a client that maps it to a code of its own finds the same one here.
 fn unsupported_media_type(message: &str) -> Response<WireBody> {
     json(StatusCode::UNSUPPORTED_MEDIA_TYPE, &Error::new(Code::Unknown, message))
@@ -74,7 +72,7 @@ fn unsupported_media_type(message: &str) -> Response<WireBody> {
 #[cold]
 pub(super) fn not_found(verb: &Method, headers: &HeaderMap, error: &Error) -> Response<WireBody> {
     // A stream has its error at its end; anything else is told what a browser is told of a page that is not there.
-    if verb == Method::POST && is_stream(headers).is_some() {
+    if verb == Method::POST && type_of_stream(headers).is_some() {
         return failed(headers, error);
     }
     json(StatusCode::NOT_FOUND, error)
@@ -92,14 +90,16 @@ pub(super) fn wrong_method(given: &Method, method: &MethodDescriptor) -> Respons
 /// An error before it was known how the method answers: in the form that the caller reads.
 #[cold]
 pub(super) fn failed(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
-    match is_stream(headers) {
+    match type_of_stream(headers) {
         Some(content_type) => ended(content_type.clone(), error),
         None => json(error.code().http_status(), error),
     }
 }
 
-fn is_stream(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/connect+"))
+fn type_of_stream(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let is_stream =
+        |value: &&HeaderValue| value.to_str().ok().and_then(subtype).is_some_and(|(stream, _)| stream);
+    headers.get(CONTENT_TYPE).filter(is_stream)
 }
 
 /// A stream of nothing but an error.
@@ -121,4 +121,18 @@ pub(super) fn json(status: StatusCode, error: &Error) -> Response<WireBody> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers::extend(response.headers_mut(), error.metadata(), "");
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_stream_for_who_sends_one_in_any_case_of_letters() {
+        for (content_type, status) in [("Application/Connect+JSON; x=y", 200), ("application/json", 400)] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            let response = failed(&headers, &Error::invalid_argument("no"));
+            assert_eq!(response.status(), status, "{content_type}");
+        }
+    }
 }

@@ -5,13 +5,13 @@ use http_body::Body;
 
 use crate::codec::Codec;
 use crate::endpoint::MethodDescriptor;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::metadata::{Around, Metadata};
 use crate::protocol::answers::Answers;
-use crate::protocol::body::ReadLimits;
 use crate::protocol::envelope::{Envelope, Envelopes, unknown_flags};
 use crate::protocol::grpc::{Dialect, ENCODING, status};
-use crate::protocol::{compressing, grpc_web, headers};
+use crate::protocol::read_limits::ReadLimits;
+use crate::protocol::{compressing, grpc_web, headers, http_status};
 
 /// Reads the envelopes of a response.
 pub(super) struct Reader<B> {
@@ -48,7 +48,7 @@ where
         // A head that was the trailers says how the call ended, whatever else it says, and had no headers.
         if !alone {
             unreadable = check_type(dialect, &head.headers, codec)?;
-            compression = compressing::named(&head.headers, &ENCODING).map_err(not_asked_for)?;
+            compression = compressing::named_in_answer(&head.headers, &ENCODING)?;
             // Set once: a response has one head.
             let _ = around.headers.set(headers::to_metadata(&head.headers, ""));
         }
@@ -138,12 +138,6 @@ fn check_type(dialect: Dialect, headers: &HeaderMap, codec: &Codec) -> Result<Op
     if dialect.subtype(given).is_some() { Ok(Some(Error::internal(text))) } else { Err(Error::unknown(text)) }
 }
 
-/// The server's mistake, and not a wish of ours that it cannot fulfil.
-#[cold]
-fn not_asked_for(error: Error) -> Error {
-    Error::internal(error.message())
-}
-
 /// The error of a response that is no success of HTTP: its status of gRPC, or, from something in
 /// between that knows nothing of gRPC, what HTTP's says.
 #[cold]
@@ -152,13 +146,7 @@ fn http_error(method: &MethodDescriptor, status: StatusCode, headers: &HeaderMap
     if let Some(Err(error)) = status::read(headers) {
         return answered(method, error, metadata);
     }
-    let text = match status {
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "the metadata of the call is larger than the server takes"
-        }
-        _ => "the server did not answer in gRPC",
-    };
-    let mut error = Error::new(Code::from_http_status(status), format!("{text} (HTTP status {status})"));
+    let mut error = http_status::error(status, "the server did not answer in gRPC");
     error.metadata_mut().extend(metadata);
     error
 }

@@ -9,7 +9,8 @@ use http_body::Body;
 
 use super::Dialect;
 use crate::error::Result;
-use crate::protocol::body::{ReadLimits, WireBody};
+use crate::protocol::body::WireBody;
+use crate::protocol::read_limits::ReadLimits;
 use crate::protocol::{Answer, Outgoing, Target, answers};
 use answer::Reader;
 

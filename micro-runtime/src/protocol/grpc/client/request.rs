@@ -1,13 +1,13 @@
-use bytes::BytesMut;
 use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
 use http::{Method, Request};
 
 use crate::endpoint::Outbound;
 use crate::error::{Error, Result};
-use crate::protocol::body::{Compress, WireBody};
+use crate::protocol::body::WireBody;
+use crate::protocol::compressing::{self, Compress};
 use crate::protocol::grpc::{ACCEPT_ENCODING, Dialect, ENCODING, timeout};
 use crate::protocol::sending::{ReadingSide, enveloped, path, uri};
-use crate::protocol::{Outgoing, Target, compressing, headers};
+use crate::protocol::{Outgoing, Target, headers};
 
 /// Who we are.
 const AGENT: &str = concat!("micro/", env!("CARGO_PKG_VERSION"));
@@ -18,17 +18,14 @@ pub(super) fn of(
     target: Target<'_>,
     dialect: Dialect,
 ) -> Result<(Request<WireBody>, Option<ReadingSide>)> {
-    let body = std::mem::replace(&mut outgoing.body, Outbound::One(Default::default()));
-    let (body, side) = match (body, outgoing.compression) {
-        (Outbound::One(message), None) => (WireBody::envelope(message, false, None)?, None),
-        (Outbound::One(message), Some(compression)) if !message.is_empty() => {
-            let mut compressed = BytesMut::new();
-            compression.compress(&message, &mut compressed)?;
-            (WireBody::envelope(compressed.freeze(), true, None)?, None)
+    let compress = outgoing.compression.map(|compression| Compress { compression, from: 0 });
+    let (body, side) = match outgoing.take_body() {
+        Outbound::One(message) => {
+            let (message, compression) = compressing::message(compress, message)?;
+            (WireBody::envelope(message, compression.is_some(), None)?, None)
         }
-        (body, compression) => {
-            let compress = compression.map(|compression| Compress { compression, from: 0 });
-            let (body, side) = enveloped(body, compress);
+        messages => {
+            let (body, side) = enveloped(messages, compress);
             (body, Some(side))
         }
     };

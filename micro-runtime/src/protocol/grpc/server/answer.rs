@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::caller::Caller;
+use crate::codec::Compression;
 use crate::context::Incoming;
 use crate::endpoint::Outbound;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, NONE};
-use crate::protocol::body::{Compress, Enveloped, WireBody};
+use crate::protocol::body::{Enveloped, WireBody};
+use crate::protocol::compressing::{self, Compress};
 use crate::protocol::grpc::{Dialect, ENCODING};
 use crate::protocol::{head, headers};
 
@@ -24,38 +26,24 @@ pub(super) fn one(
     incoming: &Incoming,
 ) -> Response<WireBody> {
     let (metadata, trailers) = (incoming.reply.take_headers(), incoming.reply.take_trailers());
-    let answer = answer.and_then(|answer| message(answer, compress));
+    let message = answer.and_then(Outbound::into_message);
+    let answer = message.and_then(|message| compressing::message(compress, message));
     let compression = match &answer {
-        Ok((_, true)) => compress,
-        _ => None,
+        Ok((_, compression)) => *compression,
+        Err(_) => None,
     };
     let head = match head_of(&content_type, compression, &metadata) {
         Ok(head) => head,
         Err(error) => return trailers_only(caller, content_type, error),
     };
-    let body = answer.and_then(|(message, compressed)| {
-        WireBody::envelope(message, compressed, Some(caller.trailers(Ok(()), &trailers)))
+    let body = answer.and_then(|(message, compression)| {
+        WireBody::envelope(message, compression.is_some(), Some(caller.trailers(Ok(()), &trailers)))
     });
     let body = match body {
         Ok(body) => body,
         Err(error) => return ended(caller, head, caller.trailers(Err(error), &trailers), &metadata),
     };
     respond(head, body)
-}
-
-/// The message of an answer, and whether it is compressed.
-fn message(answer: Outbound, compress: Option<Compress>) -> Result<(Bytes, bool)> {
-    let Outbound::One(message) = answer else {
-        return Err(Error::internal("a stream was answered where one message is due"));
-    };
-    match compress {
-        Some(compress) if message.len() >= compress.from.max(1) => {
-            let mut compressed = BytesMut::new();
-            compress.compression.compress(&message, &mut compressed)?;
-            Ok((compressed.freeze(), true))
-        }
-        _ => Ok((message, false)),
-    }
 }
 
 /// The answer of a method that answers a stream.
@@ -79,7 +67,8 @@ pub(super) async fn stream(
     let mut body = Enveloped::new(messages, compress, Box::new(end));
     body.begin(&incoming).await;
     let metadata = incoming.reply.take_headers();
-    let head = match head_of(&content_type, compress, &metadata) {
+    let compression = compress.map(|compress| compress.compression);
+    let head = match head_of(&content_type, compression, &metadata) {
         Ok(head) => head,
         Err(error) => return trailers_only(&caller, content_type, error),
     };
@@ -115,11 +104,15 @@ fn ended(
 }
 
 /// The head of a response, unless the handler set more metadata than clients take.
-fn head_of(content_type: &HeaderValue, compress: Option<Compress>, metadata: &Metadata) -> Result<HeaderMap> {
+fn head_of(
+    content_type: &HeaderValue,
+    compression: Option<Compression>,
+    metadata: &Metadata,
+) -> Result<HeaderMap> {
     let mut head = HeaderMap::with_capacity(2 + metadata.len());
     head.insert(CONTENT_TYPE, content_type.clone());
-    if let Some(compress) = compress {
-        head.insert(ENCODING, HeaderValue::from_static(compress.compression.name()));
+    if let Some(compression) = compression {
+        head.insert(ENCODING, HeaderValue::from_static(compression.name()));
     }
     headers::extend(&mut head, metadata, "");
     head::check(&head)?;

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::protocol::body::WireBody;
 use crate::protocol::compressing;
 use crate::protocol::grpc::{ACCEPT_ENCODING, Dialect};
+use crate::protocol::media_type::essence;
 
 /// The response to a request that cannot be a call at all.
 pub(super) fn no_call(head: &Parts, dialect: Dialect) -> Option<Response<WireBody>> {
@@ -32,8 +33,7 @@ pub(super) fn no_call(head: &Parts, dialect: Dialect) -> Option<Response<WireBod
 #[cold]
 pub(super) fn failed(caller: &Caller, headers: &HeaderMap, error: Error) -> Response<WireBody> {
     // Its own type is one that the caller reads, and there is no message that would not be of it.
-    let given = content_type(headers).split(';').next().unwrap_or_default().trim();
-    let content_type = HeaderValue::from_str(given);
+    let content_type = HeaderValue::from_str(essence(content_type(headers)));
     let content_type = content_type.unwrap_or(HeaderValue::from_static(caller.dialect.media_type()));
     let mut response = trailers_only(caller, content_type, error);
     // A client that used a compression that is not here learns so what it can use.

@@ -28,11 +28,7 @@ pub(super) fn unary(
     method: &'static MethodDescriptor,
     incoming: &Incoming,
 ) -> Response<WireBody> {
-    let message = answer.and_then(|answer| match answer {
-        Outbound::One(message) => Ok(message),
-        Outbound::Many(_) => Err(Error::internal("a stream was answered where one message is due")),
-    });
-    let mut response = match message {
+    let mut response = match answer.and_then(Outbound::into_message) {
         Ok(message) => whole(message, content_type, codec),
         Err(error) => failed(Failure { error, method: Some(method) }),
     };

@@ -34,8 +34,7 @@ where
         return answer::empty();
     }
     let event = match read(site, body).await {
-        Ok(Inbound::One(event)) => event,
-        Ok(Inbound::Many(_)) => Bytes::new(),
+        Ok(event) => event,
         Err(error) => return answer::failed(Failure { error, method: None }),
     };
     let handled =

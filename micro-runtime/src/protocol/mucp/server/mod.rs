@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body::Body;
 
 use super::frame;
@@ -15,9 +15,11 @@ use crate::codec::Codec;
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, BodyDescriptor, Endpoint, Inbound, run};
 use crate::error::{Error, Result};
-use crate::protocol::body::{ReadLimits, WireBody, read_all};
+use crate::protocol::body::WireBody;
+use crate::protocol::grpc::Dialect;
 use crate::protocol::linger::Lingering;
-use crate::protocol::{Site, go_micro};
+use crate::protocol::read_limits::{ReadLimits, read_all};
+use crate::protocol::{Site, connect, go_micro};
 use answer::Failure;
 
 /// Whether a request is a message of go-micro's own RPC. It may be on any path, with any method, and
@@ -27,16 +29,11 @@ use answer::Failure;
 /// on what it got.
 pub(crate) fn is_message<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    (frame::endpoint(headers).is_some() || frame::topic(headers).is_some())
-        && !is_of_others(request.version(), headers)
+    (frame::endpoint(headers).is_some() || frame::topic(headers).is_some()) && !is_of_others(headers)
 }
 
-fn is_of_others(version: Version, headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    headers.contains_key("connect-protocol-version")
-        || content_type.starts_with(b"application/connect+")
-        || content_type.starts_with(b"application/grpc-web")
-        || (version == Version::HTTP_2 && content_type.starts_with(b"application/grpc"))
+fn is_of_others(headers: &HeaderMap) -> bool {
+    Dialect::of(headers).is_some() || connect::is_call(headers)
 }
 
 /// Serves one message.
@@ -63,7 +60,8 @@ where
         let codec = codec(site, &endpoint.method.request, headers).map_err(of_method)?;
         let incoming = Arc::new(Incoming::new(frame::metadata(headers), peer));
         let arrival = arrival(site, headers, codec, incoming.clone());
-        let answer = run(endpoint, arrival, read(site, body)).await;
+        let message = async { read(site, body).await.map(Inbound::One) };
+        let answer = run(endpoint, arrival, message).await;
         Ok(answer::unary(answer, headers.get(CONTENT_TYPE), codec, endpoint.method, &incoming))
     };
     served.await.unwrap_or_else(answer::failed)
@@ -94,13 +92,13 @@ fn arrival(site: &Site, headers: &HeaderMap, codec: &Codec, incoming: Arc<Incomi
     }
 }
 
-async fn read<B>(site: &Site, body: B) -> Result<Inbound>
+async fn read<B>(site: &Site, body: B) -> Result<Bytes>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
-    Ok(Inbound::One(read_all(body, limits).await?))
+    read_all(body, limits).await
 }
 
 /// The codec of a message, which is protobuf where no content type says otherwise.
@@ -144,9 +142,8 @@ fn streams(endpoint: &Endpoint) -> Error {
 mod tests {
     use super::*;
 
-    fn is_message(version: Version, headers: &[(&'static str, &'static str)]) -> bool {
+    fn is_message(headers: &[(&'static str, &'static str)]) -> bool {
         let mut request = Request::new(());
-        *request.version_mut() = version;
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
@@ -155,22 +152,21 @@ mod tests {
 
     #[test]
     fn a_message_is_known_by_what_it_is_for() {
-        assert!(is_message(Version::HTTP_11, &[("micro-endpoint", "A.B")]));
-        assert!(is_message(Version::HTTP_11, &[("x-micro-method", "A.B")]));
-        assert!(is_message(Version::HTTP_2, &[("micro-topic", "a")]));
-        assert!(!is_message(Version::HTTP_11, &[("micro-service", "a")]));
-        assert!(!is_message(Version::HTTP_11, &[("x-micro-topic", "a")]));
-        assert!(!is_message(Version::HTTP_11, &[("micro-endpoint", "")]));
+        assert!(is_message(&[("micro-endpoint", "A.B")]));
+        assert!(is_message(&[("x-micro-method", "A.B")]));
+        assert!(is_message(&[("micro-topic", "a")]));
+        assert!(!is_message(&[("micro-service", "a")]));
+        assert!(!is_message(&[("x-micro-topic", "a")]));
+        assert!(!is_message(&[("micro-endpoint", "")]));
     }
 
     #[test]
     fn headers_that_were_sent_on_do_not_make_a_message_of_other_calls() {
         let endpoint = ("micro-endpoint", "A.B");
-        assert!(!is_message(Version::HTTP_2, &[endpoint, ("content-type", "application/grpc+proto")]));
-        assert!(!is_message(Version::HTTP_11, &[endpoint, ("content-type", "application/grpc-web+proto")]));
-        assert!(!is_message(Version::HTTP_11, &[endpoint, ("content-type", "application/connect+json")]));
-        assert!(!is_message(Version::HTTP_2, &[endpoint, ("connect-protocol-version", "1")]));
-        // Over HTTP/1.1 it is one, though one that is refused.
-        assert!(is_message(Version::HTTP_11, &[endpoint, ("content-type", "application/grpc")]));
+        assert!(!is_message(&[endpoint, ("content-type", "application/grpc+proto")]));
+        assert!(!is_message(&[endpoint, ("content-type", "application/grpc-web+proto")]));
+        assert!(!is_message(&[endpoint, ("content-type", "application/connect+json")]));
+        assert!(!is_message(&[endpoint, ("connect-protocol-version", "1")]));
+        assert!(!is_message(&[endpoint, ("content-type", "Application/gRPC")]));
     }
 }

@@ -12,7 +12,7 @@ use http::{Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 
 /// How much of a large request is not read yet.
-pub(super) struct Rest(Option<Counter>);
+pub(super) struct Unread(Option<Counter>);
 
 struct Counter {
     /// In bytes.
@@ -20,7 +20,7 @@ struct Counter {
     most: u64,
 }
 
-impl Rest {
+impl Unread {
     /// The request, and how much of it is to come. Nothing is counted where it is no larger than
     /// `most` bytes or does not say how large it is, nor over HTTP/2, where requests do not stand in
     /// a row.
@@ -28,8 +28,8 @@ impl Rest {
         let (size, most) = (request.body().size_hint().upper(), most as u64);
         let counts = request.version() < Version::HTTP_2 && size.is_some_and(|size| size > most);
         let left = counts.then(|| Arc::new(AtomicU64::new(size.unwrap_or_default())));
-        let rest = Self(left.clone().map(|left| Counter { left, most }));
-        (request.map(|body| Counted { body, left }), rest)
+        let unread = Self(left.clone().map(|left| Counter { left, most }));
+        (request.map(|body| Counted { body, left }), unread)
     }
 
     /// Tells the client not to use the connection again where more than `most` bytes are to come: so

@@ -3,26 +3,18 @@
 //! The connection is of HTTP/1.1, and the call has it for itself: go-micro's server loses a request
 //! that comes while another one runs.
 
-use std::sync::Arc;
+mod answer;
+mod request;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Request, Response};
 use http_body::Body;
 
-use super::frame::{ENDPOINT, ERROR, ID, METHOD, SERVICE, STREAM, TIMEOUT};
-use super::{error, frame};
-use crate::codec::Codec;
-use crate::endpoint::{Inbound, MethodDescriptor, Outbound, camel_case};
-use crate::error::{Code, Error, Result};
-use crate::metadata::{Around, Metadata};
-use crate::protocol::body::{ReadLimits, WireBody, read_all};
-use crate::protocol::sending::uri;
+use crate::endpoint::MethodDescriptor;
+use crate::error::{Error, Result};
+use crate::protocol::body::WireBody;
+use crate::protocol::read_limits::ReadLimits;
 use crate::protocol::{Answer, Outgoing, Target};
-
-/// How much of a text that is not an answer is shown, in bytes.
-const SHOWN: usize = 512;
 
 /// Makes one call. `send` puts the request on its way at once, and its future is the head of the
 /// response.
@@ -42,8 +34,8 @@ where
     }
     let codec = outgoing.codec.clone();
     let limits = ReadLimits { max_message_size: outgoing.max_message_size, idle: None };
-    let head = send(request(outgoing, target)?).await?;
-    answer(method, &codec, head, limits).await
+    let head = send(request::of(outgoing, target)?).await?;
+    answer::read(method, &codec, head, limits).await
 }
 
 #[cold]
@@ -56,137 +48,21 @@ fn no_streams(method: &MethodDescriptor) -> Error {
     .never_processed()
 }
 
-fn request(outgoing: Outgoing, target: Target<'_>) -> Result<Request<WireBody>> {
-    let Outgoing { method, codec, .. } = &outgoing;
-    let media_type = frame::media_type(codec)
-        .ok_or_else(|| Error::invalid_argument(format!("`{}` is not a content subtype", codec.name())))?;
-    let service = header("the name of the service", &outgoing.service)?;
-    let endpoint = header("the name of the method", &endpoint(method))?;
-    let mut headers = HeaderMap::new();
-    frame::extend(&mut headers, &outgoing.metadata);
-    headers.insert(SERVICE, service);
-    headers.insert(METHOD, endpoint.clone());
-    headers.insert(ENDPOINT, endpoint);
-    // Go takes a request for a part of the one before, and throws it away, if the two have the same
-    // number here and that one has only just been answered. It tells streams from other calls by its
-    // handlers, and not by this header.
-    let number = number();
-    headers.insert(ID, number.clone());
-    headers.insert(STREAM, number);
-    headers.insert(ACCEPT, media_type.clone());
-    headers.insert(CONTENT_TYPE, media_type);
-    if let Some(timeout) = outgoing.remaining() {
-        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX).max(1);
-        headers.insert(TIMEOUT, HeaderValue::from(nanos));
-    }
-
-    let Outbound::One(message) = outgoing.body else {
-        return Err(Error::internal("a stream is sent where one message is due"));
-    };
-    let mut request = Request::new(WireBody::full(message));
-    *request.method_mut() = Method::POST;
-    *request.version_mut() = Version::HTTP_11;
-    *request.uri_mut() = uri(target, PathAndQuery::from_static("/"))?;
-    *request.headers_mut() = headers;
-    Ok(request)
-}
-
-/// What go-micro calls a method: the last part of the contract's name, and the names as Go has them.
-fn endpoint(method: &MethodDescriptor) -> String {
-    let service = method.service.rsplit('.').next().unwrap_or(method.service);
-    format!("{}.{}", camel_case(service), camel_case(method.name))
-}
-
-fn header(what: &str, text: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|error| {
-        Error::invalid_argument(format!("{what} `{text}` cannot be in a header")).with_source(error)
-    })
-}
-
-/// A number that no other call on the connection has.
-fn number() -> HeaderValue {
-    HeaderValue::from(fastrand::u64(..))
-}
-
-async fn answer<B>(
-    method: &MethodDescriptor,
-    codec: &Codec,
-    response: Response<B>,
-    limits: ReadLimits,
-) -> Result<Answer>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + Send + Sync + 'static,
-{
-    let (head, body) = response.into_parts();
-    let metadata = metadata(&head.headers);
-    let failed = head.headers.get(ERROR).filter(|value| !value.is_empty());
-    if let Some(value) = failed {
-        let mut error = error::read(value, method);
-        error.metadata_mut().extend(metadata);
-        // Read to its end, the connection is good for another call.
-        let _ = read_all(body, limits).await;
-        return Err(error);
-    }
-    let message = read_all(body, limits).await?;
-    if head.status != StatusCode::OK {
-        return Err(http_error(head.status, &message));
-    }
-    check_type(&head.headers, codec, &message)?;
-    let around = Around { headers: metadata.into(), trailers: Metadata::new().into() };
-    Ok(Answer { around: Arc::new(around), body: Inbound::One(message) })
-}
-
-/// The metadata of an answer. go-micro's server has none: it repeats the headers of the first request
-/// of the connection, which may have been another caller's.
-fn metadata(headers: &HeaderMap) -> Metadata {
-    if [SERVICE, ENDPOINT, METHOD].iter().any(|name| headers.contains_key(name)) {
-        return Metadata::new();
-    }
-    frame::metadata(headers)
-}
-
-/// An error of something in between: go-micro's own status is always 200.
-#[cold]
-fn http_error(status: StatusCode, body: &[u8]) -> Error {
-    let text = shown(body);
-    Error::new(
-        Code::from_http_status(status),
-        format!("the server answered the HTTP status {status}: {text}"),
-    )
-}
-
-/// Checks that what is not empty is in the encoding that was asked for.
-fn check_type(headers: &HeaderMap, codec: &Codec, message: &[u8]) -> Result<()> {
-    let Some(given) = headers.get(CONTENT_TYPE).filter(|_| !message.is_empty()) else { return Ok(()) };
-    if frame::codec_name(given) == Some(codec.name()) {
-        return Ok(());
-    }
-    let given = given.to_str().unwrap_or("?");
-    // This is how go-micro says that it does not know a content type.
-    if given.starts_with("text/plain") {
-        return Err(Error::unimplemented(format!("the server cannot answer: {}", shown(message))));
-    }
-    let name = codec.name();
-    Err(Error::unknown(format!("the answer has the content type `{given}` and is not `{name}`")))
-}
-
-fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
-    if body.len() > SHOWN { format!("{text}…") } else { text.trim_end().to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::uri::{Authority, Scheme};
     use std::time::Duration;
 
-    use http::HeaderMap;
+    use http::uri::{Authority, Scheme};
+    use http::{HeaderMap, HeaderValue, StatusCode, Version};
     use http_body_util::Full;
     use tokio::time::Instant;
 
     use super::*;
-    use crate::Streaming;
+    use crate::codec::Codec;
+    use crate::endpoint::{Inbound, Outbound};
+    use crate::error::Code;
+    use crate::metadata::Metadata;
+    use crate::stream::Streaming;
 
     const HELLO: MethodDescriptor = MethodDescriptor::new::<String, String>(
         "greeter.v1.Greeter",

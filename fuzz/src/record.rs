@@ -54,11 +54,9 @@ fn metadata(mut input: Input<'_>) {
                 assert_eq!((metadata.len(), error.code()), (before, Code::InvalidArgument));
             }
         }
-        if let [first, ..] = value {
-            if first % 7 == 0 {
-                metadata.remove(name);
-                assert!(metadata.get_bytes(name).is_none());
-            }
+        if value.first().is_some_and(|first| first % 7 == 0) {
+            metadata.remove(name);
+            assert!(metadata.get_bytes(name).is_none());
         }
     }
 }

@@ -22,6 +22,7 @@ readme() {
 start() {
     local name=$1 command=$2 pattern=$3
     echo "\$ $command"
+    : >"$logs/$name"
     $command >"$logs/$name" 2>&1 &
     pid=$!
     started+=("$pid")

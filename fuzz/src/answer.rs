@@ -79,6 +79,7 @@ fn types(calling: Calling) -> (String, &'static str) {
         Protocol::Connect => (format!("application/connect+{codec}"), "connect-content-encoding"),
         Protocol::Grpc => (format!("application/grpc+{codec}"), "grpc-encoding"),
         Protocol::GrpcWeb => (format!("application/grpc-web+{codec}"), "grpc-encoding"),
+        Protocol::GrpcWebText => (format!("application/grpc-web-text+{codec}"), "grpc-encoding"),
         _ if codec == "proto" => ("application/protobuf".to_owned(), "content-encoding"),
         _ => (format!("application/{codec}"), "content-encoding"),
     }

@@ -69,6 +69,8 @@ async fn every_protocol_is_spoken_in_every_version_of_http_that_it_can_be() {
         (Protocol::Grpc, HttpVersion::Http2, http2),
         (Protocol::GrpcWeb, HttpVersion::Http1, http1),
         (Protocol::GrpcWeb, HttpVersion::Http2, http2),
+        (Protocol::GrpcWebText, HttpVersion::Http1, http1),
+        (Protocol::GrpcWebText, HttpVersion::Http2, http2),
     ] {
         let options = |client: ClientBuilder| client.protocol(protocol).http_version(version);
         let sent = on_one_connection(&site, options).await;

@@ -8,7 +8,7 @@ use micro::{Code, Context, Streaming};
 use crate::lab::{Site, client, failure};
 use crate::soon::soon;
 
-const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::GrpcWeb, Protocol::Connect];
+const ALL: [Protocol; 4] = [Protocol::Grpc, Protocol::GrpcWeb, Protocol::GrpcWebText, Protocol::Connect];
 
 #[tokio::test]
 async fn all_four_shapes_work_in_each_encoding() {
@@ -205,7 +205,7 @@ async fn a_message_over_the_limit_of_its_reader_is_refused() {
 #[tokio::test]
 async fn trailers_that_clients_do_not_take_are_an_error_that_says_so() {
     let site = Site::start().await;
-    for protocol in [Protocol::Grpc, Protocol::GrpcWeb] {
+    for protocol in [Protocol::Grpc, Protocol::GrpcWeb, Protocol::GrpcWebText] {
         let error = site.client(protocol).label(&Context::new(), 20_000).await.unwrap_err();
         assert_eq!(error.code(), Code::Internal);
         assert!(error.message().contains("`x-tail`"), "{error}");

@@ -88,7 +88,7 @@ fn version(protocol: Protocol) -> Option<HttpVersion> {
     match protocol {
         Protocol::Grpc => Some(HttpVersion::Http2),
         Protocol::Mucp => Some(HttpVersion::Http1),
-        Protocol::Connect | Protocol::GrpcWeb => None,
+        Protocol::Connect | Protocol::GrpcWeb | Protocol::GrpcWebText => None,
     }
 }
 

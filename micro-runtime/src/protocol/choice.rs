@@ -24,20 +24,24 @@ pub enum Protocol {
     Grpc,
     /// gRPC-Web: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>.
     GrpcWeb,
+    /// The same with all bodies in base64, for where nothing else gets through.
+    GrpcWebText,
     /// go-micro's own RPC, one message each way, over HTTP/1.1.
     Mucp,
 }
 
 impl Protocol {
     /// All of them, the preferred one first.
-    pub const ALL: [Self; 4] = [Self::Connect, Self::Grpc, Self::GrpcWeb, Self::Mucp];
+    pub const ALL: [Self; 5] = [Self::Connect, Self::Grpc, Self::GrpcWeb, Self::GrpcWebText, Self::Mucp];
 
-    /// The name in registry records and in `MICRO_PROTOCOL`: `connect`, `grpc`, `grpc-web`, `mucp`.
+    /// The name in registry records and in `MICRO_PROTOCOL`: `connect`, `grpc`, `grpc-web`, `grpc-web-text`,
+    /// `mucp`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Grpc => "grpc",
             Self::GrpcWeb => "grpc-web",
+            Self::GrpcWebText => "grpc-web-text",
             Self::Mucp => "mucp",
         }
     }
@@ -104,6 +108,6 @@ mod tests {
             assert_eq!(protocol.to_string().parse::<Protocol>().unwrap(), protocol);
         }
         let error = "thrift".parse::<Protocol>().unwrap_err();
-        assert!(error.message().contains("known: connect, grpc, grpc-web, mucp"), "{error}");
+        assert!(error.message().contains("known: connect, grpc, grpc-web, grpc-web-text, mucp"), "{error}");
     }
 }

@@ -143,6 +143,7 @@ where
         Protocol::Connect => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
+        Protocol::GrpcWebText => grpc_web::client::call_in_text(outgoing, target, send).await,
         Protocol::Mucp => mucp::client::call(outgoing, target, send).await,
     }
 }

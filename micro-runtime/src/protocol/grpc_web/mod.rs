@@ -3,6 +3,7 @@
 //! body, and the body may be base64 as a whole.
 
 mod base64;
+pub(crate) mod client;
 pub(crate) mod server;
 mod trailers;
 

@@ -255,5 +255,25 @@ mod tests {
         fn any_path_is_a_route_or_an_error(path in "[/.vA-Za-z0-9_]{0,20}|.*") {
             prop_assert!(Routes::default().find_by_last_part(&path, true).is_err());
         }
+
+        #[test]
+        fn what_is_found_has_the_name_that_was_asked_for(
+            package in "[a-z.0-9/]{0,8}",
+            name in "(Greeter|greeter|Other)[./](SayHello|say_hello|Say_Hello|x)|.{0,12}",
+            is_go_micro in any::<bool>(),
+        ) {
+            let routes = routes(&[HELLO]);
+            for path in [format!("/{package}.{name}"), format!("/{name}"), name.clone()] {
+                let found = [routes.find(&path), routes.find_by_last_part(&path, is_go_micro)];
+                for endpoint in found.into_iter().flatten() {
+                    prop_assert!(path.starts_with('/') && path.contains("Greeter/"));
+                    prop_assert_eq!(endpoint.method.path, HELLO.path);
+                }
+            }
+            if let Ok(endpoint) = routes.find_endpoint(&name) {
+                prop_assert!(name.starts_with("Greeter."));
+                prop_assert_eq!(endpoint.method.path, HELLO.path);
+            }
+        }
     }
 }

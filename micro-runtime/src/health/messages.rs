@@ -75,3 +75,29 @@ standard_message!(CheckRequest is "grpc.health.v1.HealthCheckRequest", plain Str
 standard_message!(CheckResponse is "grpc.health.v1.HealthCheckResponse", plain Enum<ServingStatus>: status "status" "status");
 standard_message!(ListRequest is "grpc.health.v1.HealthListRequest");
 standard_message!(ListResponse is "grpc.health.v1.HealthListResponse", map Msg<CheckResponse>: statuses "statuses" "statuses");
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_message_comes_back_from_json_and_protobuf(
+            service in any::<String>(),
+            statuses in btree_map(any::<String>(), -1..6_i32, 0..4),
+        ) {
+            let request = CheckRequest { service };
+            let json = serde_json::to_string(&request).unwrap();
+            prop_assert_eq!(serde_json::from_str::<CheckRequest>(&json).unwrap(), request);
+            let statuses = statuses.into_iter().map(|(name, status)| (name, CheckResponse { status }));
+            let answer = ListResponse { statuses: statuses.collect() };
+            prop_assert_eq!(&ListResponse::decode(&answer.encode_to_vec()[..]).unwrap(), &answer);
+            let json = serde_json::to_string(&answer).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ListResponse>(&json).unwrap(), answer);
+        }
+    }
+}

@@ -112,3 +112,51 @@ impl<T> fmt::Debug for Format<T> {
         f.debug_tuple("Format").field(&self.name).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Code;
+
+    type Nested = BTreeMap<String, Vec<Option<i16>>>;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_json_of_the_type_or_an_error_that_says_so_in_few_words(
+            bytes in prop_oneof![
+                r#"[\[\]{}":,. a0-9nul-]{0,40}"#.prop_map(String::into_bytes),
+                "\"[a-z]{0,2000}\"".prop_map(String::into_bytes),
+                vec(any::<u8>(), 0..40),
+            ],
+        ) {
+            let length = bytes.len();
+            match (Format::<Nested>::json().decode)(bytes.into()) {
+                Ok(message) => {
+                    let mut buffer = BytesMut::new();
+                    (Format::json().encode)(&message, &mut buffer).unwrap();
+                    prop_assert_eq!((Format::<Nested>::json().decode)(buffer.freeze()).unwrap(), message);
+                }
+                Err(error) => {
+                    prop_assert_eq!(error.code(), Code::InvalidArgument);
+                    prop_assert!(error.message().contains("JSON"), "{}", error);
+                    prop_assert!(length > 40 || error.message().len() < 400, "{}", error);
+                    prop_assert!(error.message().len() < 1000, "{}", error);
+                }
+            }
+        }
+
+        #[cfg(feature = "protobuf")]
+        #[test]
+        fn any_bytes_are_protobuf_of_the_type_or_an_error(bytes in vec(any::<u8>(), 0..40)) {
+            if let Err(error) = (Format::<String>::proto().decode)(bytes.into()) {
+                prop_assert_eq!(error.code(), Code::InvalidArgument);
+                prop_assert!(error.message().starts_with("malformed protobuf at byte "), "{}", error);
+            }
+        }
+    }
+}

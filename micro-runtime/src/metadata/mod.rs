@@ -161,7 +161,34 @@ impl fmt::Debug for Metadata {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::error::Code;
+
+    proptest! {
+        #[test]
+        fn any_entry_is_kept_as_it_is_or_refused(
+            name in "[a-zA-Z0-9_.-]{0,8}(-bin)?|(connect|grpc)-[a-z]{1,3}|content-type|.{0,6}",
+            value in vec(prop_oneof![32..=126_u8, any::<u8>()], 0..12),
+        ) {
+            let mut metadata = Metadata::new();
+            match metadata.append(&name, &value) {
+                Ok(()) => {
+                    prop_assert_eq!(&metadata.get_bytes(&name).unwrap()[..], &value[..]);
+                    let (kept, _) = metadata.iter().next().unwrap();
+                    prop_assert_eq!(kept, name.to_ascii_lowercase());
+                    // What is kept is good for a header, and is nobody else's.
+                    prop_assert!(is_binary(kept) || http::HeaderValue::from_bytes(&value).is_ok());
+                    prop_assert!(!is_reserved(kept));
+                }
+                Err(error) => {
+                    prop_assert_eq!((error.code(), metadata.len()), (Code::InvalidArgument, 0));
+                }
+            }
+        }
+    }
 
     #[test]
     fn names_are_found_in_any_case() -> Result<()> {

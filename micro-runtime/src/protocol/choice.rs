@@ -86,7 +86,29 @@ impl fmt::Display for Protocol {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_node_says_it_is_called_in_one_that_it_names_or_in_connect(
+            metadata in btree_map("protocols?", "((connect|grpc|grpc-web|mucp|x) ?,? ?){0,5}|.{0,10}", 0..3),
+        ) {
+            let protocol = Protocol::of_node(&metadata);
+            let says = |key| metadata.get(key).is_some_and(|text| text.contains(protocol.name()));
+            prop_assert!(protocol == Protocol::Connect || says(PROTOCOLS) || says(GO_MICRO));
+        }
+
+        #[test]
+        fn any_text_is_the_name_of_a_protocol_or_refused(text in "(connect|grpc|grpc-web|mucp).?|.{0,10}") {
+            match text.parse::<Protocol>() {
+                Ok(protocol) => prop_assert_eq!(protocol.name(), text),
+                Err(error) => prop_assert_eq!(error.code(), crate::error::Code::InvalidArgument),
+            }
+        }
+    }
 
     fn of(metadata: &[(&str, &str)]) -> Protocol {
         Protocol::of_node(&metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect())

@@ -142,6 +142,26 @@ mod tests {
         fn any_text_is_a_choice_or_none(text in any::<String>()) {
             let _ = choice(&text);
         }
+
+        #[test]
+        fn any_header_names_a_compression_or_none_or_is_refused(
+            value in "(gzip|identity|GZIP|zstd)?[ -~]{0,4}",
+        ) {
+            let name = HeaderName::from_static("content-encoding");
+            let headers = HeaderMap::from_iter([(name.clone(), HeaderValue::try_from(&value).unwrap())]);
+            let value = value.trim();
+            match named(&headers, &name) {
+                Ok(None) => prop_assert!(value.is_empty() || value.eq_ignore_ascii_case("identity")),
+                Ok(Some(found)) => prop_assert!(value.eq_ignore_ascii_case(found.name())),
+                Err(error) => prop_assert_eq!(error.code(), crate::error::Code::Unimplemented),
+            }
+        }
+
+        #[test]
+        fn a_compression_that_is_named_is_chosen_unless_it_weighs_nothing(thousandths in 0..=1000_u32) {
+            let text = format!(" gzip ;q=0.{thousandths:03}");
+            prop_assert_eq!(choice(&text).is_some(), thousandths > 0);
+        }
     }
 
     #[test]

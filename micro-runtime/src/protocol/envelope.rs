@@ -175,6 +175,14 @@ mod tests {
 
     /// Cuts `bytes` at these places and reads the pieces; all of them are there already.
     fn read(bytes: &[u8], cuts: &[usize]) -> (Vec<(u8, Bytes)>, Result<()>) {
+        read_compressed(bytes, cuts, None)
+    }
+
+    fn read_compressed(
+        bytes: &[u8],
+        cuts: &[usize],
+        compression: Option<Compression>,
+    ) -> (Vec<(u8, Bytes)>, Result<()>) {
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
         cuts.sort_unstable();
         let mut pieces = Vec::new();
@@ -183,7 +191,7 @@ mod tests {
             pieces.push(Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(&bytes[from..to]))));
             from = to;
         }
-        let mut envelopes = Envelopes::of_request(StreamBody::new(stream::iter(pieces)), LIMITS, None);
+        let mut envelopes = Envelopes::of_request(StreamBody::new(stream::iter(pieces)), LIMITS, compression);
         let mut read = Vec::new();
         loop {
             match envelopes.next().now_or_never().unwrap() {
@@ -253,6 +261,25 @@ mod tests {
             prop_assert!(read.iter().all(|(_, message)| message.len() <= 64));
             let size: usize = read.iter().map(|(_, message)| 5 + message.len()).sum();
             prop_assert!(ended.is_err() || size == bytes.len());
+        }
+
+        #[test]
+        fn a_compressed_envelope_is_read_unless_its_message_is_over_the_limit(
+            message in vec(prop_oneof![Just(0_u8), any::<u8>()], 0..=128),
+            cuts in vec(any::<usize>(), 0..20),
+        ) {
+            for compression in Compression::ALL {
+                let mut compressed = BytesMut::new();
+                compression.compress(&message, &mut compressed).unwrap();
+                let bytes = written(&[(COMPRESSED | 4, compressed.to_vec())]);
+                let (read, ended) = read_compressed(&bytes, &cuts, Some(*compression));
+                if message.len() <= 64 {
+                    prop_assert!(ended.is_ok());
+                    prop_assert_eq!(read, [(4, Bytes::from(message.clone()))]);
+                } else {
+                    prop_assert_eq!(ended.unwrap_err().code(), Code::ResourceExhausted);
+                }
+            }
         }
     }
 }

@@ -102,3 +102,37 @@ where
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, stream};
+    use http::HeaderMap;
+    use http_body_util::StreamBody;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_body_is_read_whole_or_refused_at_the_limit(
+            chunks in vec(vec(any::<u8>(), 0..20), 0..6),
+            trailers in any::<bool>(),
+            limit in 0..80_usize,
+        ) {
+            let whole = chunks.concat();
+            let frames = chunks.into_iter().map(|chunk| Frame::data(Bytes::from(chunk)));
+            let last = trailers.then(|| Frame::trailers(HeaderMap::new()));
+            let frames = frames.chain(last).map(Ok::<_, std::io::Error>);
+            let limits = ReadLimits { max_message_size: limit, idle: None };
+            let read = read_all(StreamBody::new(stream::iter(frames)), limits).now_or_never().unwrap();
+            match read {
+                Ok(read) => prop_assert_eq!(&read[..], &whole[..]),
+                Err(error) => {
+                    prop_assert_eq!(error.code(), Code::ResourceExhausted);
+                    prop_assert!(whole.len() > limit);
+                }
+            }
+        }
+    }
+}

@@ -74,3 +74,75 @@ impl Asker {
         Ok(Answer::Files(FileDescriptorResponse { file_descriptor_proto }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+    use crate::protobuf::descriptor::{file, message};
+    use crate::reflection::messages::ExtensionRequest;
+
+    fn question() -> impl Strategy<Value = Option<Question>> {
+        let name = || r"[.]?(a[.]A|b|a[.]proto|b[.]proto|shop)|.{0,300}";
+        let extension = |(containing_type, extension_number)| {
+            Question::FileContainingExtension(ExtensionRequest { containing_type, extension_number })
+        };
+        prop_oneof![
+            Just(None),
+            name().prop_map(|name| Some(Question::FileByFilename(name))),
+            name().prop_map(|name| Some(Question::FileContainingSymbol(name))),
+            (name(), any::<i32>()).prop_map(move |asked| Some(extension(asked))),
+            name().prop_map(|name| Some(Question::AllExtensionNumbersOfType(name))),
+            name().prop_map(|name| Some(Question::ListServices(name))),
+        ]
+    }
+
+    fn known() -> Known {
+        let (mut a, mut b) = (file("a.proto", "a"), file("b.proto", "b"));
+        a.message_type.push(message("A", Vec::new()));
+        // In a circle, and to where nobody knows.
+        a.dependency = vec!["b.proto".to_owned()];
+        b.dependency = vec!["a.proto".to_owned(), "c.proto".to_owned()];
+        let mut files = Files::default();
+        files.add(&a);
+        files.add(&b);
+        Known { files, services: vec!["shop".to_owned()] }
+    }
+
+    proptest! {
+        #[test]
+        fn any_question_is_answered_and_repeated(
+            questions in vec((any::<String>(), question()), 1..6),
+        ) {
+            let (known, mut asker) = (known(), Asker::default());
+            for (host, message_request) in questions {
+                let request = Request { host, message_request };
+                let answer = asker.answer(&known, request.clone());
+                prop_assert_eq!(&answer.valid_host, &request.host);
+                match answer.message_response.unwrap() {
+                    Answer::Files(files) => {
+                        let count = files.file_descriptor_proto.len();
+                        prop_assert!((1..=2).contains(&count), "{} files", count);
+                    }
+                    Answer::Error(error) => {
+                        prop_assert!(!matches!(request.message_request, Some(Question::ListServices(_))));
+                        prop_assert!(error.error_message.chars().count() < 300, "{}", error.error_message);
+                    }
+                    Answer::Extensions(_) | Answer::Services(_) => {}
+                }
+                prop_assert_eq!(answer.original_request, Some(request));
+            }
+        }
+
+        #[test]
+        fn any_question_comes_back_from_json_and_protobuf(host in any::<String>(), question in question()) {
+            let request = Request { host, message_request: question };
+            prop_assert_eq!(&Request::decode(&request.encode_to_vec()[..]).unwrap(), &request);
+            let json = serde_json::to_string(&request).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
+        }
+    }
+}

@@ -130,7 +130,71 @@ where
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn labels() -> impl Strategy<Value = Labels> {
+        btree_map(any::<String>(), any::<String>(), 0..3)
+    }
+
+    fn value() -> impl Strategy<Value = ValueRecord> {
+        let leaf =
+            any::<(String, String)>().prop_map(|(name, kind)| ValueRecord { name, kind, values: Vec::new() });
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            (any::<(String, String)>(), vec(inner, 0..3)).prop_map(|((name, kind), values)| ValueRecord {
+                name,
+                kind,
+                values,
+            })
+        })
+    }
+
+    fn endpoint() -> impl Strategy<Value = EndpointRecord> {
+        (option::of(value()), option::of(value()), labels(), any::<String>()).prop_map(
+            |(request, response, metadata, name)| EndpointRecord { request, response, metadata, name },
+        )
+    }
+
+    fn node() -> impl Strategy<Value = Node> {
+        (labels(), any::<(String, String)>()).prop_map(|(metadata, (id, address))| Node {
+            metadata,
+            id,
+            address,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_comes_back(
+            (name, version) in any::<(String, String)>(),
+            metadata in labels(),
+            endpoints in vec(endpoint(), 0..3),
+            nodes in vec(node(), 0..3),
+        ) {
+            let record = ServiceRecord { name, version, metadata, endpoints, nodes };
+            let json = serde_json::to_string(&record).unwrap();
+            prop_assert_eq!(serde_json::from_str::<ServiceRecord>(&json).unwrap(), record);
+        }
+
+        #[test]
+        fn a_record_that_is_damaged_is_another_one_or_an_error(
+            flips in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut json = FROM_GO.as_bytes().to_vec();
+            for (index, byte) in flips {
+                *index.get_mut(&mut json) = byte;
+            }
+            json.truncate(end.index(json.len() + 1));
+            if let Ok(record) = serde_json::from_slice::<ServiceRecord>(&json) {
+                let again = serde_json::to_vec(&record).unwrap();
+                prop_assert_eq!(serde_json::from_slice::<ServiceRecord>(&again).unwrap(), record);
+            }
+        }
+    }
 
     const FROM_GO: &str = concat!(
         r#"{"name":"greeter","version":"latest","metadata":null,"#,

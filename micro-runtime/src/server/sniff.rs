@@ -112,6 +112,8 @@ impl AsyncWrite for Sniffed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
@@ -129,6 +131,41 @@ mod tests {
         let mut all = Vec::new();
         io.read_to_end(&mut all).await.unwrap();
         (spoken, all)
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_that_come_in_any_pieces_are_told_apart_and_none_is_lost(
+            first in prop_oneof![
+                Just(Vec::new()),
+                (0..=HTTP2_PREFACE.len()).prop_map(|length| HTTP2_PREFACE[..length].to_vec()),
+            ],
+            rest in vec(any::<u8>(), 0..30),
+            cuts in vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let bytes = [first, rest].concat();
+            let is_preface = HTTP2_PREFACE.starts_with(&bytes);
+            // What is but the start of a preface tells nothing yet.
+            prop_assume!(!bytes.is_empty() && (!is_preface || bytes == HTTP2_PREFACE));
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
+            cuts.sort_unstable();
+            let (mut pieces, mut from) = (Vec::new(), 0);
+            for to in cuts.into_iter().chain([bytes.len()]) {
+                pieces.push(&bytes[from..to]);
+                from = to;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let (spoken, read) = runtime.block_on(sniffed(&pieces));
+            prop_assert_eq!(&read, &bytes);
+            let due = if bytes[0] == TLS_HANDSHAKE {
+                Spoken::Tls
+            } else if bytes.starts_with(HTTP2_PREFACE) {
+                Spoken::Http2
+            } else {
+                Spoken::Http1
+            };
+            prop_assert_eq!(spoken, due);
+        }
     }
 
     #[tokio::test]

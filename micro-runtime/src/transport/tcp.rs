@@ -132,7 +132,22 @@ impl Listener for TcpListener {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_address_that_is_tried_has_a_host_and_a_port(address in "([a-z0-9.:/ -]{0,8}:)?[0-9]{0,6}|.{0,12}") {
+            match check(&address) {
+                Ok(()) => {
+                    let (host, port) = address.rsplit_once(':').unwrap();
+                    prop_assert!(!host.is_empty() && port.parse::<u16>().is_ok());
+                }
+                Err(error) => prop_assert!(error.was_never_processed()),
+            }
+        }
+    }
 
     #[tokio::test]
     async fn a_port_in_use_is_said_in_words() {

@@ -58,3 +58,24 @@ impl Peer {
         Some(Error::unavailable(message).never_processed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Code;
+
+    proptest! {
+        #[test]
+        fn any_address_of_a_registry_is_one_or_an_error(address in "[a-z0-9.:@/ \\[\\]-]{0,12}|.{0,12}") {
+            match Peer::plain(&address) {
+                Ok(peer) => {
+                    prop_assert_eq!(peer.authority.as_str(), &address[..]);
+                    prop_assert_eq!(peer.host.as_bytes(), address.as_bytes());
+                }
+                Err(error) => prop_assert_eq!(error.code(), Code::InvalidArgument),
+            }
+        }
+    }
+}

@@ -140,7 +140,30 @@ mod tests {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in vec(any::<u8>(), 0..200)) {
             for how in Compression::ALL {
-                let _ = how.decompress(&bytes, 1000);
+                match how.decompress(&bytes, 1000) {
+                    Ok(message) => prop_assert!(message.len() <= 1000),
+                    Err(error) => {
+                        let codes = [Code::InvalidArgument, Code::ResourceExhausted];
+                        prop_assert!(codes.contains(&error.code()), "{error}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_message_that_is_damaged_is_another_one_or_an_error(
+            message in vec(any::<u8>(), 0..200),
+            flips in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            limit in 0..300_usize,
+        ) {
+            for how in Compression::ALL {
+                let mut bytes = compressed(*how, &message);
+                for (index, byte) in &flips {
+                    *index.get_mut(&mut bytes) = *byte;
+                }
+                if let Ok(message) = how.decompress(&bytes, limit) {
+                    prop_assert!(message.len() <= limit);
+                }
             }
         }
     }

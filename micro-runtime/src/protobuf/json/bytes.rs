@@ -55,8 +55,31 @@ impl<T: From<Vec<u8>>> Visitor<'_> for Base64Visitor<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::super::testing::{read, written};
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_back_from_every_spelling(bytes in vec(any::<u8>(), 0..40)) {
+            let text = written::<Base64, _>(&bytes).unwrap();
+            let text = text.trim_matches('"');
+            for text in [text, text.trim_end_matches('=')] {
+                for text in [text.to_owned(), text.replace('+', "-").replace('/', "_")] {
+                    prop_assert_eq!(decode(&text).unwrap(), &bytes[..]);
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_bytes_or_an_error(text in "[A-Za-z0-9+/=_-]{0,12}|.{0,12}") {
+            if let Ok(bytes) = decode(&text) {
+                prop_assert_eq!(bytes.len(), text.trim_end_matches('=').len() * 3 / 4);
+            }
+        }
+    }
 
     #[test]
     fn bytes_are_written_padded_and_read_in_both_alphabets_padded_or_not() {

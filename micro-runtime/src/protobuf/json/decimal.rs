@@ -56,7 +56,44 @@ fn are_digits(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_whole_number_is_the_same_however_it_is_spelled(
+            number in prop_oneof![any::<i64>().prop_map(i128::from), any::<u64>().prop_map(i128::from)],
+            zeros in 0..30_usize,
+        ) {
+            let fraction = "0".repeat(zeros);
+            let text = number.to_string();
+            // `-1234` as `-123.4e1`, unless there is but one digit.
+            let (whole, last) = text.split_at(text.len() - 1);
+            let shifted = if whole.trim_start_matches('-').is_empty() {
+                text.clone()
+            } else {
+                format!("{whole}.{last}e1")
+            };
+            for text in [format!("{text}.{fraction}0"), format!("{text}{fraction}E-{zeros}"), shifted, text] {
+                let digits = text.trim_start_matches('-');
+                let leading_zero = digits.starts_with('0') && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+                prop_assert_eq!(integer(&text), Some(number).filter(|_| !leading_zero), "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_number_where_json_has_it_so(text in "-?[0-9]{0,3}([.][0-9]{0,3})?([eE][+-]?[0-9]{0,3})?|.{0,8}") {
+            let json = serde_json::from_str::<serde_json::Value>(&text);
+            // JSON alone allows blanks around it, and no number that is out of range.
+            let of_json = !text.contains(char::is_whitespace) && json.is_ok_and(|value| value.is_number());
+            prop_assert!(!of_json || is_number(&text), "{}", text);
+            prop_assert!(integer(&text).is_none() || is_number(&text));
+            if is_number(&text) {
+                prop_assert!(text.parse::<f64>().is_ok());
+            }
+        }
+    }
 
     #[test]
     fn whole_numbers_are_exact_in_every_spelling() {

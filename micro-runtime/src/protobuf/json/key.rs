@@ -135,3 +135,37 @@ impl<K: Key> Visitor<'_> for ReadKey<K> {
         K::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn there_and_back<K: Key + std::fmt::Debug>(key: &K) {
+        let json = serde_json::to_string(&WrittenKey(key)).unwrap();
+        let back = ReadKey::<K>(PhantomData).deserialize(&mut serde_json::Deserializer::from_str(&json));
+        assert_eq!(back.unwrap(), *key);
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_comes_back((text, flag) in any::<(String, bool)>(), numbers in any::<(i32, i64, u32, u64)>()) {
+            there_and_back(&text);
+            there_and_back(&flag);
+            there_and_back(&numbers.0);
+            there_and_back(&numbers.1);
+            there_and_back(&numbers.2);
+            there_and_back(&numbers.3);
+        }
+
+        #[test]
+        fn any_text_is_a_key_or_none(text in "[+-]?[0-9]{0,22}|(true|false|True)|.{0,6}") {
+            let digits = text.strip_prefix('-').unwrap_or(&text);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            prop_assert!(i64::parse(&text).is_none() || is_number);
+            prop_assert!(u32::parse(&text).is_none() || is_number);
+            prop_assert_eq!(bool::parse(&text).is_some(), text == "true" || text == "false");
+        }
+    }
+}

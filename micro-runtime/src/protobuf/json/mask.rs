@@ -85,8 +85,29 @@ fn snake_case(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::testing::{read, written};
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_path_comes_back_or_is_not_written(paths in prop::collection::vec("[a-z_.A-Z0-9]{1,8}|[^,]{1,8}", 0..4)) {
+            let mask = prost_types::FieldMask { paths };
+            if let Ok(text) = written::<FieldMask, _>(&mask) {
+                prop_assert_eq!(read::<FieldMask, prost_types::FieldMask>(&text).unwrap(), mask);
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_mask_that_can_be_written_or_an_error(text in "[a-zA-Z_.,0-9]{0,16}|.{0,16}") {
+            let json = serde_json::to_string(&text).unwrap();
+            if let Ok(mask) = read::<FieldMask, prost_types::FieldMask>(&json) {
+                let again = written::<FieldMask, _>(&mask).unwrap();
+                prop_assert_eq!(read::<FieldMask, prost_types::FieldMask>(&again).unwrap(), mask);
+            }
+        }
+    }
 
     fn mask(paths: &[&str]) -> prost_types::FieldMask {
         prost_types::FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() }

@@ -135,6 +135,8 @@ fn parse_duration(text: &str) -> Option<prost_types::Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::testing::{read, written};
     use super::*;
 
@@ -144,6 +146,43 @@ mod tests {
 
     fn duration(seconds: i64, nanos: i32) -> prost_types::Duration {
         prost_types::Duration { seconds, nanos }
+    }
+
+    proptest! {
+        #[test]
+        fn any_time_comes_back_or_is_not_written(
+            seconds in prop_oneof![TIMESTAMPS, -2..3_i64, any::<i64>()],
+            nanos in prop_oneof![NANOS, Just(0), any::<i32>()],
+        ) {
+            if let Ok(text) = written::<Timestamp, _>(&timestamp(seconds, nanos)) {
+                prop_assert_eq!(read::<Timestamp, prost_types::Timestamp>(&text).unwrap(), timestamp(seconds, nanos));
+            } else {
+                prop_assert!(!in_range(&timestamp(seconds, nanos)));
+            }
+            let nanos = if seconds < 0 { nanos.saturating_neg() } else { nanos };
+            let limit = -MAX_DURATION_SECONDS..=MAX_DURATION_SECONDS;
+            if let Ok(text) = written::<Duration, _>(&duration(seconds, nanos)) {
+                prop_assert_eq!(read::<Duration, prost_types::Duration>(&text).unwrap(), duration(seconds, nanos));
+            } else {
+                let one_sign = seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0);
+                prop_assert!(!limit.contains(&seconds) || !one_sign || !NANOS.contains(&nanos.saturating_abs()));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_time_that_can_be_written_or_an_error(
+            text in "-?[0-9]{0,14}([.][0-9]{0,11})?s?|[0-9]{4}-[0-3][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]([.][0-9]{0,10})?(Z|[+-][0-2][0-9]:[0-6][0-9])|.{0,30}",
+        ) {
+            let json = serde_json::to_string(&text).unwrap();
+            if let Ok(time) = read::<Timestamp, prost_types::Timestamp>(&json) {
+                let json = written::<Timestamp, _>(&time).unwrap();
+                prop_assert_eq!(read::<Timestamp, prost_types::Timestamp>(&json).unwrap(), time);
+            }
+            if let Ok(time) = read::<Duration, prost_types::Duration>(&json) {
+                let json = written::<Duration, _>(&time).unwrap();
+                prop_assert_eq!(read::<Duration, prost_types::Duration>(&json).unwrap(), time);
+            }
+        }
     }
 
     #[test]

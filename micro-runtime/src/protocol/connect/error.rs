@@ -110,5 +110,28 @@ mod tests {
         fn any_bytes_are_an_error_or_none(bytes in vec(any::<u8>(), 0..100)) {
             let _ = WireError::read(&bytes);
         }
+
+        #[test]
+        fn an_error_has_the_code_that_it_names_or_that_of_its_status(
+            name in prop_oneof![
+                proptest::sample::select(Code::ALL).prop_map(|code| code.as_str().to_owned()),
+                any::<String>(),
+            ],
+            message in any::<String>(),
+            details in vec(("[a-z.]{1,6}", "[A-Za-z0-9+/=]{0,8}|.{0,8}"), 0..4),
+        ) {
+            let all: Vec<_> = details
+                .iter()
+                .map(|(name, value)| serde_json::json!({ "type": name, "value": value, "debug": {} }))
+                .collect();
+            let json = serde_json::json!({ "code": name, "message": message, "details": all });
+            let error = WireError::read(json.to_string().as_bytes()).unwrap();
+            let known = name.parse::<Code>();
+            prop_assert_eq!(error.is_connect(), known.is_ok());
+            let error = error.into_error(Code::DataLoss, &METHOD);
+            prop_assert_eq!((error.code(), error.message()), (known.unwrap_or(Code::DataLoss), &message[..]));
+            let good = details.iter().filter(|(_, value)| BASE64.decode(value).is_ok()).count();
+            prop_assert_eq!(error.details().len(), good);
+        }
     }
 }

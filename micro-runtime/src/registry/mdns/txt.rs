@@ -220,6 +220,9 @@ fn endpoints(api: &str) -> Vec<EndpointRecord> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn announcement() -> Announcement {
@@ -288,6 +291,68 @@ mod tests {
         }
         assert!(there_and_back(&announcement)?.registration.endpoints.is_empty());
         Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_registration_survives_the_record(
+            texts in prop::array::uniform4("\\PC{1,300}"),
+            (meta, about) in (
+                btree_map(any::<String>(), any::<String>(), 0..4),
+                btree_map(any::<String>(), any::<String>(), 0..4),
+            ),
+            methods in vec(("([a-z]{1,5}[.])?[A-Z][a-z]{0,5}", "[A-Z][a-z]{1,5}", any::<(bool, bool)>()), 0..6),
+            (revision, gone) in any::<(u64, bool)>(),
+        ) {
+            let [id, name, version, address] = texts;
+            let mut node = Node::new(id, address);
+            node.metadata = meta;
+            let mut registration = Registration::new(name, node);
+            (registration.version, registration.metadata) = (version, about);
+            for (contract, method, (has_route, stream)) in methods {
+                let mut endpoint =
+                    EndpointRecord { name: endpoint_name(&contract, &method), ..Default::default() };
+                if has_route {
+                    endpoint.metadata.insert("path".into(), format!("/{contract}/{method}"));
+                }
+                if stream {
+                    endpoint.metadata.insert("stream".into(), "true".into());
+                }
+                registration.endpoints.push(endpoint);
+            }
+            let announcement = Announcement { registration: registration.clone(), revision, gone };
+            let back = there_and_back(&announcement).unwrap();
+            prop_assert_eq!((back.revision, back.gone), (revision, gone));
+            if gone {
+                // It says who goes, and no more.
+                prop_assert_eq!(back.registration.node.id, registration.node.id);
+            } else {
+                prop_assert_eq!(back.registration, registration);
+            }
+        }
+
+        #[test]
+        fn any_properties_are_a_node_or_none(
+            properties in vec(("(v|id|name|version|address|rev|meta|about|api|gone)([.][0-9])?", "1|[{}\":,;*./a]{0,12}|.{0,8}"), 0..14),
+            flips in vec((any::<prop::sample::Index>(), any::<u8>()), 0..2),
+        ) {
+            let mut wire = Vec::new();
+            for (key, value) in &properties {
+                let property = format!("{key}={value}");
+                wire.push(u8::try_from(property.len()).unwrap());
+                wire.extend_from_slice(property.as_bytes());
+            }
+            for (index, byte) in flips {
+                if !wire.is_empty() {
+                    *index.get_mut(&mut wire) = byte;
+                }
+            }
+            if let Some(announcement) = decode(&TxtProperties::from(&wire[..])) {
+                // All of it was in there.
+                let Registration { service, version, endpoints, .. } = &announcement.registration;
+                prop_assert!(service.len() + version.len() + endpoints.len() <= wire.len());
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,10 @@ use crate::error::{Error, Result};
 /// small messages cost few system calls; a message alone is not held back.
 const CHUNK: usize = 32 * 1024;
 
+/// What is handed to HTTP at once, in bytes. A message that a slow reader leaves in there is out of the
+/// reach of its call's deadline; what is still here is not.
+const PIECE: usize = 128 * 1024;
+
 /// The body of a request or response that we send.
 pub(crate) enum WireBody {
     Full(Option<Bytes>),
@@ -64,9 +68,9 @@ impl Body for WireBody {
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut *self {
-            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Full(bytes) => Poll::Ready(piece(bytes).map(|bytes| Ok(Frame::data(bytes)))),
             Self::Envelope { data: [first, second], trailers } => {
-                let data = first.take().or_else(|| second.take()).map(Frame::data);
+                let data = first.take().or_else(|| piece(second)).map(Frame::data);
                 Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
             }
             Self::Stream(body) => body.as_mut().poll_frame(task),
@@ -87,6 +91,14 @@ impl Body for WireBody {
             Self::Envelope { .. } => SizeHint::default(),
             Self::Stream(body) => body.size_hint(),
         }
+    }
+}
+
+/// The next piece of what is left.
+fn piece(left: &mut Option<Bytes>) -> Option<Bytes> {
+    match left {
+        Some(bytes) if bytes.len() > PIECE => Some(bytes.split_to(PIECE)),
+        _ => left.take(),
     }
 }
 
@@ -178,7 +190,8 @@ impl Body for Enveloped {
         if self.buffer.is_empty() {
             return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
         }
-        Poll::Ready(Some(Ok(Frame::data(self.buffer.split().freeze()))))
+        let length = self.buffer.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(self.buffer.split_to(length).freeze()))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -47,6 +47,10 @@ pub mod manual;
 pub use micro_macros::{Message, handler, service};
 pub use micro_runtime::*;
 
+// By name as well, so that the compiler tells those who forgot the feature of it.
+#[cfg(feature = "tls")]
+pub use micro_runtime::tls;
+
 /// Includes what `micro-build` generated from the `.proto` files of one package.
 ///
 /// It stands for the types and contracts of that package, so it is usually alone in a file or module.

@@ -139,7 +139,8 @@ impl ClientBuilder {
     }
 
     /// Speaks this version of HTTP only. Unless set, it is HTTP/2, which every service of this
-    /// framework speaks, and with TLS what the server chooses of both.
+    /// framework speaks, and with TLS what the server chooses of both. Calls in gRPC are HTTP/2 and
+    /// those in go-micro's own protocol HTTP/1.1, whatever is set.
     pub fn http_version(mut self, version: HttpVersion) -> Self {
         self.0.http_version = Some(version);
         self

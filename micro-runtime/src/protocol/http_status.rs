@@ -11,6 +11,11 @@ pub(crate) fn error(status: StatusCode, otherwise: &str) -> Error {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             "the metadata of the call is larger than the server takes"
         }
+        // What servers say that speak one protocol alone, those of gRPC among them.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            "the server does not take calls in this protocol and encoding: `ClientBuilder::protocol` chooses \
+             another one"
+        }
         _ => otherwise,
     };
     Error::new(Code::from_http_status(status), format!("{text} (HTTP status {status})"))

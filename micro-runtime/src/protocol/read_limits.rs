@@ -72,9 +72,12 @@ pub(crate) fn broken_off(error: impl std::error::Error + Send + Sync + 'static) 
         Ok(own) => return *own,
         Err(error) => error,
     };
-    let reset = reset::code(&*error);
-    let what = if reset.is_some() { "the other side broke the call off" } else { "the connection broke off" };
-    Error::new(reset.unwrap_or(Code::Unavailable), format!("{what}: {error}")).with_source(error)
+    // What the HTTP library says of a reset is that there was an error of HTTP/2.
+    let (code, text) = match reset::cause(&*error) {
+        Some((reason, code)) => (code, format!("the other side broke the call off: {reason} ({reason:?})")),
+        None => (Code::Unavailable, format!("the connection broke off: {error}")),
+    };
+    Error::new(code, text).with_source(error)
 }
 
 /// Reads a whole body. One that arrives in one piece is not copied.

@@ -6,12 +6,16 @@ use h2::Reason;
 
 use crate::error::Code;
 
-/// The code of an error whose cause is that the other side reset the stream, by the table of gRPC.
-pub(crate) fn code(error: &(dyn StdError + 'static)) -> Option<Code> {
+/// Why the other side reset the stream, and the code that this is by the table of gRPC, where that is the
+/// cause of the error.
+pub(crate) fn cause(error: &(dyn StdError + 'static)) -> Option<(Reason, Code)> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<h2::Error>() {
-            return error.reason().filter(|_| error.is_reset() && error.is_remote()).map(of);
+            return error
+                .reason()
+                .filter(|_| error.is_reset() && error.is_remote())
+                .map(|reason| (reason, of(reason)));
         }
         next = error.source();
     }

@@ -22,6 +22,10 @@ impl Service {
     /// its service, and a panic, is an answer with status 500; a [`micro::Error`](Error) is one with
     /// its own code. Layers cost a call a few allocations.
     ///
+    /// Axum's `middleware::from_fn` takes Axum's type of body alone, which the compiler says as
+    /// "`FromFn<…>: Service<…>` is not satisfied": the manual, in `middleware`, shows the line in front of it
+    /// that makes it fit.
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use http::{HeaderName, HeaderValue, StatusCode};

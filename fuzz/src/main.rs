@@ -17,6 +17,7 @@ use micro_fuzz::{TARGETS, TOKENS, Target, seeds};
 
 const USAGE: &str =
     "usage: micro-fuzz run SECONDS [TARGET...]   inputs to begin with, then changed ones, so long in all
+       micro-fuzz run 5000x [TARGET...]      the same with so many changed ones for each target
        micro-fuzz replay TARGET FILE...      the inputs in these files
        micro-fuzz seeds FOLDER               writes the inputs to begin with, and a dictionary
 
@@ -61,7 +62,9 @@ fn main() -> ExitCode {
 }
 
 fn run(seconds: &str, names: &[&str]) -> io::Result<()> {
-    let seconds: f64 = seconds.parse().map_err(|_| io::Error::other(USAGE))?;
+    let wrong = || io::Error::other(USAGE);
+    let most = seconds.strip_suffix('x').map(str::parse).transpose().map_err(|_| wrong())?;
+    let seconds: f64 = if most.is_some() { 0.0 } else { seconds.parse().map_err(|_| wrong())? };
     let targets = match names {
         [] => TARGETS.to_vec(),
         names => names.iter().map(|name| find(name)).collect::<io::Result<_>>()?,
@@ -78,7 +81,7 @@ fn run(seconds: &str, names: &[&str]) -> io::Result<()> {
             one(target, input);
         }
         let (begun, mut changed, mut random) = (start.elapsed(), 0_u64, Rng::with_seed(seed));
-        while start.elapsed() < share {
+        while most.map_or_else(|| start.elapsed() < share, |most| changed < most) {
             one(target, &change(&inputs, &mut random));
             changed += 1;
         }

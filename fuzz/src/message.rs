@@ -53,7 +53,14 @@ fn check<T: Message>(codec: &Codec, bytes: Bytes) {
         assert_eq!(proto(&message), proto(&again), "another message came back: {text}");
     }
     let json_again = written(&Codec::JSON, &again).expect("it was written before");
-    assert_eq!(json, json_again, "it is written in another way");
+    if *codec == Codec::JSON {
+        assert_eq!(json, json_again, "it is written in another way");
+    } else {
+        // Protobuf can hold a `NullValue` that is not 0. In JSON there is one null, and it means 0, which
+        // is left out the next time.
+        let third: T = Codec::JSON.decode(json_again.clone()).expect("what was written is read");
+        assert_eq!(json_again, written(&Codec::JSON, &third).expect("it was written before"));
+    }
     let from_proto: T = Codec::PROTO.decode(proto(&message)).expect("what was written is read");
     assert_eq!(proto(&message), proto(&from_proto), "another message came back from protobuf");
 }

@@ -21,9 +21,11 @@ const LINGER_BYTES: usize = 64 * 1024;
 /// What a client without TLS is told by a service that has it, as any Connect client reads it.
 const WANTS_TLS: &str = r#"{"code":"failed_precondition","message":"this port speaks TLS: use https, or set the option `tls` of the client"}"#;
 
-/// The same for HTTP/2 (RFC 9113): empty SETTINGS, and a GOAWAY for all streams with the reason
-/// INADEQUATE_SECURITY and the words `this port speaks TLS`.
-const WANTS_TLS_HTTP2: &[u8] = b"\0\0\0\x04\0\0\0\0\0\
+/// The same for HTTP/2 (RFC 9113): a GOAWAY for all streams with the reason INADEQUATE_SECURITY and
+/// the words `this port speaks TLS`. There are no SETTINGS in front of it, though HTTP/2 begins with
+/// them: clients of gRPC take a connection that has them for a good one, and come again at once, thousands
+/// of times a second.
+const WANTS_TLS_HTTP2: &[u8] = b"\
     \0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0cthis port speaks TLS";
 
 /// The version of HTTP that is spoken on a connection.

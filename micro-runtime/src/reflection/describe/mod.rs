@@ -89,7 +89,12 @@ impl Describer<'_> {
         if method.idempotent || method.deprecated {
             described.options = Some(MethodOptions {
                 deprecated: method.deprecated.then_some(true),
-                idempotency_level: method.idempotent.then_some(IdempotencyLevel::Idempotent.into()),
+                // What may be called with GET is what protobuf calls free of side effects.
+                idempotency_level: match (method.http_get, method.idempotent) {
+                    (true, _) => Some(IdempotencyLevel::NoSideEffects.into()),
+                    (false, true) => Some(IdempotencyLevel::Idempotent.into()),
+                    (false, false) => None,
+                },
                 ..MethodOptions::default()
             });
         }

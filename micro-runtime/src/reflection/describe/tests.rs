@@ -196,7 +196,7 @@ fn methods_keep_their_shape_and_options() {
             && !methods[0].is_server_streaming()
     );
     let options = |index: usize| methods[index].method_descriptor_proto().options.clone().unwrap();
-    assert_eq!(options(0).idempotency_level(), IdempotencyLevel::Idempotent);
+    assert_eq!(options(0).idempotency_level(), IdempotencyLevel::NoSideEffects);
     assert!(options(1).deprecated());
 }
 

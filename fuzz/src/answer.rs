@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -31,6 +33,7 @@ const STATUSES: [u16; 12] = [200, 200, 200, 204, 302, 400, 404, 415, 429, 500, 5
 /// | 2 | the body comes in chunks of 7 bytes |
 /// | 3 | the trailers stand in the head |
 /// | 4 | there is no content type |
+/// | 5 | what is due in base64 is not |
 ///
 /// Then come headers and trailers ([`headers`]), and the rest is the body.
 pub fn answer(input: &[u8]) {
@@ -67,6 +70,10 @@ pub fn answer(input: &[u8]) {
     };
     let chunk = if how & 0b100 == 0 { usize::MAX } else { 7 };
     let body = wrapping.wrap(input.0, compression);
+    let body = match calling.protocol {
+        Protocol::GrpcWebText if how & 0b10_0000 == 0 => STANDARD.encode(body).into(),
+        _ => body,
+    };
     let answer = Arc::new((status, head, body, chunk, end));
     run(async |_| calling.make(|io| serve(io, calling.version, answer.clone())).await);
 }

@@ -131,12 +131,12 @@ fn requests() -> Vec<Vec<u8>> {
 
 /// Each call, over each version of HTTP, in each codec.
 fn calls() -> impl Iterator<Item = [u8; 3]> {
-    (0..4).flat_map(|protocol| (0..6).flat_map(move |method| (0..4).map(move |how| [protocol, method, how])))
+    (0..5).flat_map(|protocol| (0..6).flat_map(move |method| (0..4).map(move |how| [protocol, method, how])))
 }
 
 fn servers() -> Vec<Vec<u8>> {
     let of = |call: [u8; 3]| {
-        let (protocol, http1) = (call[0], call[2] & 2 != 0 || call[0] == 3);
+        let (protocol, http1) = (call[0], call[2] & 2 != 0 || call[0] == 4);
         let answers = if http1 { http1::answers(protocol) } else { http2::answers(protocol) };
         answers.into_iter().map(move |answer| [&call[..], &[u8::from(!http1)], &answer].concat())
     };
@@ -152,7 +152,7 @@ fn answers() -> Vec<Vec<u8>> {
         let (wrap, trailers): (u8, &[u8]) = match (call[0], call[1]) {
             (0, 1..=3) => (0b1001, &[0]),
             (1, _) => (1, &status),
-            (2, _) => (0b1_0001, &[0]),
+            (2 | 3, _) => (0b1_0001, &[0]),
             _ => (0, &[0]),
         };
         // A success, a compressed one, and an error.

@@ -1,5 +1,8 @@
 //! Requests and answers of HTTP/1.1, as bytes.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::wrap::envelope;
 
 /// One request in each protocol, and some that make more of a connection.
@@ -74,6 +77,11 @@ pub(super) fn answers(protocol: u8) -> Vec<Vec<u8>> {
                 b"",
             ),
         ],
+        3 => {
+            let body = [envelope(0, b"\"a\""), envelope(0b1000_0000, b"grpc-status: 0\r\n")]
+                .map(|part| STANDARD.encode(part));
+            vec![of("200 OK", "content-type: application/grpc-web-text+json", body.concat().as_bytes())]
+        }
         _ => vec![
             of("200 OK", "content-type: application/json", b"\"Ada\""),
             of("200 OK", r#"micro-error: {"id":"a","code":404,"detail":"gone","status":"Not Found"}"#, b""),

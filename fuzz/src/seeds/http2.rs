@@ -1,6 +1,9 @@
 //! Requests and answers of HTTP/2, as bytes (RFC 9113), with headers that are not compressed (RFC
 //! 7541).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::wrap::envelope;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -95,6 +98,11 @@ pub(super) fn answers(protocol: u8) -> Vec<Vec<u8>> {
             frame(RST_STREAM, 0, 1, &[0, 0, 0, 7]),
             frame(GOAWAY, 0, 0, &[0; 8]),
         ],
+        3 => {
+            let body = [envelope(0, b"\"a\""), envelope(0b1000_0000, b"grpc-status: 0\r\n")]
+                .map(|part| STANDARD.encode(part));
+            vec![success("application/grpc-web-text+json", body.concat().as_bytes(), &[])]
+        }
         _ => vec![success(
             "application/grpc-web+json",
             &[envelope(0, b"\"a\""), envelope(0b1000_0000, b"grpc-status: 0\r\n")].concat(),

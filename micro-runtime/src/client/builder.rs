@@ -6,7 +6,7 @@ use super::{Client, HttpVersion, Inner};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, native};
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
 use crate::tls::ClientTls;
@@ -43,6 +43,9 @@ pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) discovery_timeout: Duration,
     pub(super) max_message_size: usize,
+    pub(super) call_window: u32,
+    pub(super) connection_window: u32,
+    pub(super) max_buffered: usize,
 }
 
 impl Default for Settings {
@@ -64,6 +67,9 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(3),
             discovery_timeout: Duration::from_secs(5),
             max_message_size: 4 * 1024 * 1024,
+            call_window: native::Settings::default().call_window,
+            connection_window: native::Settings::default().connection_window,
+            max_buffered: native::MAX_BUFFERED,
         }
     }
 }
@@ -181,6 +187,28 @@ impl ClientBuilder {
     /// The largest message that is read, in bytes; 4 MiB unless set.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.0.max_message_size = bytes;
+        self
+    }
+
+    /// How many bytes of one answer on the native wire may wait in the client before they are read; 256 KiB
+    /// unless set, 64 KiB at the least, 1 GiB at the most. A single larger message gets through.
+    pub fn call_window(mut self, bytes: u32) -> Self {
+        self.0.call_window = bytes.clamp(64 * 1024, 1 << 30);
+        self
+    }
+
+    /// How many bytes of all answers on one connection of the native wire may wait in the client before they
+    /// are read; 16 MiB unless set, 64 KiB at the least, 1 GiB at the most.
+    pub fn connection_window(mut self, bytes: u32) -> Self {
+        self.0.connection_window = bytes.clamp(64 * 1024, 1 << 30);
+        self
+    }
+
+    /// How many bytes messages that are larger than their windows may hold beyond them, all those that
+    /// arrive on one connection of the native wire at the same time; 64 MiB unless set. A message that would
+    /// hold more fails its call with `resource_exhausted`.
+    pub fn max_buffered(mut self, bytes: usize) -> Self {
+        self.0.max_buffered = bytes;
         self
     }
 

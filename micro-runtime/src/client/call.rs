@@ -121,7 +121,7 @@ impl<A, B> fmt::Debug for Call<A, B> {
 #[derive(Debug)]
 pub struct Response<B> {
     pub(super) answer: B,
-    pub(super) around: Arc<Around>,
+    pub(super) around: Option<Arc<Around>>,
 }
 
 impl<B> Response<B> {
@@ -138,12 +138,12 @@ impl<B> Response<B> {
     /// The metadata that came before the answer. Where there is a stream in both directions, ask
     /// [`Streaming::headers`](crate::Streaming::headers) after the first message.
     pub fn headers(&self) -> &Metadata {
-        self.around.headers.get().unwrap_or(&NONE)
+        self.around.as_ref().and_then(|around| around.headers.get()).unwrap_or(&NONE)
     }
 
     /// The metadata that came after the answer. Where the answer is a stream, ask
     /// [`Streaming::trailers`](crate::Streaming::trailers) at its end.
     pub fn trailers(&self) -> &Metadata {
-        self.around.trailers.get().unwrap_or(&NONE)
+        self.around.as_ref().and_then(|around| around.trailers.get()).unwrap_or(&NONE)
     }
 }

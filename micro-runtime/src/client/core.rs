@@ -2,14 +2,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{DEFAULT_TIMEOUT, Settings};
-use super::connections::{Connections, Opener};
+use super::connections::{Connections, Opener, PING_INTERVAL};
 use super::nodes::Nodes;
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::protocol::Protocol;
+use crate::protocol::http2::PING_TIMEOUT;
+use crate::protocol::{Protocol, native};
 use crate::registry::{self, Discovery};
 use crate::selector::{self, P2c, Selector};
 use crate::tls::ClientTls;
@@ -21,6 +22,8 @@ pub(super) struct Core {
     pub(super) connections: Connections,
     /// Where it is not left to the node's record.
     pub(super) protocol: Option<Protocol>,
+    /// Whether an option is set that only calls over HTTP have.
+    pub(super) prefers_http: bool,
     pub(super) codecs: Codecs,
     pub(super) compression: Option<Compression>,
     pub(super) http_get: bool,
@@ -63,11 +66,25 @@ impl Core {
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
         };
+        let native = native::Settings {
+            call_window: settings.call_window,
+            connection_window: settings.connection_window,
+            ..Default::default()
+        };
+        let bounds = native::Bounds {
+            max_message_size: settings.max_message_size,
+            max_buffered: settings.max_buffered,
+            body_timeout: None,
+            keep_alive_interval: PING_INTERVAL,
+            keep_alive_timeout: PING_TIMEOUT,
+            always_asks: false,
+        };
         Ok(Self {
             nodes,
             selector,
-            connections: Connections::new(opener, settings.http_version),
+            connections: Connections::new(opener, settings.http_version, native, bounds),
             protocol,
+            prefers_http: settings.http_version.is_some() || settings.http_get,
             codecs: settings.codecs.clone(),
             compression: settings.compression,
             http_get: settings.http_get,

@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use tokio::time::Instant;
 
+use super::Channel;
+use super::connections::{Connection, Way};
 use super::core::Core;
 use super::limit::{Limit, hold};
-use super::{Channel, HttpVersion};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
-use crate::protocol::{self, Answer, Outgoing, Protocol, Target};
+use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
 use crate::selector::{Candidate, Outcome, Pick, usable};
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
@@ -44,9 +47,12 @@ pub(super) async fn send(
         let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
         let address = &node.node().address;
-        let protocol = core.protocol.unwrap_or_else(|| Protocol::of_node(&node.node().metadata));
-        let connection = match core.connections.get(address, version(protocol)).await {
-            Ok(connection) => connection,
+        let (protocol, told) = match core.protocol {
+            Some(protocol) => (protocol, true),
+            None => (Protocol::of_node(&node.node().metadata, core.prefers_http), false),
+        };
+        let way = match core.connections.way(address, protocol, told).await {
+            Ok(way) => way,
             Err(error) => {
                 pick.done(Outcome::Unreachable);
                 core.nodes.suspect(&node);
@@ -59,11 +65,18 @@ pub(super) async fn send(
         outgoing = again(&current);
         stage.set(Stage::SENT);
         let start = Instant::now();
+        let (call, reused) = match way {
+            Way::Native { connection, reused } => {
+                let watched = || limit.iter().for_each(Limit::watch);
+                (Either::Left(async move { native::client::call(&connection, current, watched).await }), reused)
+            }
+            // It is large, and nothing of it is needed for the other way.
+            Way::Http(protocol, connection) => {
+                let reused = connection.is_reused();
+                (Either::Right(over_http(protocol, current, connection).boxed()), reused)
+            }
+        };
         // Held to the deadline here, so that a node that does not answer is known to have failed.
-        let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
-        let reused = connection.is_reused();
-        let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
-        let call = protocol::call(protocol, current, target, |request| connection.send(request));
         match hold(limit, call).await {
             Ok(answer) => {
                 if !unheard {
@@ -72,6 +85,7 @@ pub(super) async fn send(
                 return Ok((answer, pick));
             }
             Err(error) if error.was_never_processed() && outgoing.is_some() => {
+                limit.iter().for_each(Limit::unwatch);
                 pick.done(Outcome::Failed);
                 tried.nodes.push(Attempt { node, error, reused });
             }
@@ -83,13 +97,10 @@ pub(super) async fn send(
     }
 }
 
-/// The version of HTTP that the protocol needs, where it needs one.
-fn version(protocol: Protocol) -> Option<HttpVersion> {
-    match protocol {
-        Protocol::Grpc => Some(HttpVersion::Http2),
-        Protocol::Mucp => Some(HttpVersion::Http1),
-        Protocol::Connect | Protocol::GrpcWeb | Protocol::GrpcWebText => None,
-    }
+async fn over_http(protocol: Protocol, outgoing: Outgoing, connection: Connection) -> Result<Answer> {
+    let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
+    let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
+    protocol::call(protocol, outgoing, target, |request| connection.send(request)).await
 }
 
 /// How far a call is, for the error of one that does not get further.

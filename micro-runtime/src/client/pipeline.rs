@@ -14,6 +14,7 @@ use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::endpoint::{Body, Inbound, Messages, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
+use crate::metadata::Around;
 use crate::protocol::Outgoing;
 use crate::selector::{Outcome, Pick};
 
@@ -43,10 +44,12 @@ impl<A: Body, B: Body> Call<A, B> {
                     let limit = Limit::new(&call.context, method);
                     let response: Response<B> =
                         transmit(&channel, method, &call.context, limit, encoding, body).await?;
-                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.around.clone());
-                    Ok(match response.answer.into_payload() {
-                        Payload::Message(message) => Payload::Message(message.with_around(response.around)),
-                        messages => messages,
+                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
+                    Ok(match (response.answer.into_payload(), response.around) {
+                        (Payload::Message(message), Some(around)) => {
+                            Payload::Message(message.with_around(around))
+                        }
+                        (payload, _) => payload,
                     })
                 }
                 .boxed()
@@ -56,8 +59,7 @@ impl<A: Body, B: Body> Call<A, B> {
         let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
         let around = payload.around().cloned();
         let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let around = around.unwrap_or_default();
-        Ok(Response { answer: B::from_payload(payload)?.with_around(&around), around })
+        Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
     }
 }
 
@@ -114,7 +116,15 @@ async fn transmit<B: Body>(
         Inbound::Many(messages) => Inbound::Many(held(messages, limit, pick)),
     };
     let read = B::read(body, &codec, |error| unreadable(method, error))?;
-    Ok(Response { answer: read.with_around(&answer.around), around: answer.around })
+    Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around })
+}
+
+/// The answer with the metadata around it, where there is any.
+fn surrounded<B: Body>(answer: B, around: Option<&Arc<Around>>) -> B {
+    match around {
+        Some(around) => answer.with_around(around),
+        None => answer,
+    }
 }
 
 #[cold]

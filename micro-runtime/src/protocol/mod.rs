@@ -22,6 +22,7 @@ mod http_status;
 mod linger;
 mod media_type;
 mod mucp;
+pub(crate) mod native;
 pub(crate) mod read_limits;
 mod reading;
 mod reset;
@@ -105,7 +106,8 @@ impl Outgoing {
 
 /// What came back.
 pub(crate) struct Answer {
-    pub(crate) around: Arc<Around>,
+    /// The metadata around it, where there is any or may be.
+    pub(crate) around: Option<Arc<Around>>,
     pub(crate) body: Inbound,
 }
 
@@ -140,7 +142,7 @@ where
     Fut: Future<Output = Result<Response<B>>> + Send + 'static,
 {
     match protocol {
-        Protocol::Connect => connect::client::call(outgoing, target, send).await,
+        Protocol::Connect | Protocol::Native => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
         Protocol::GrpcWebText => grpc_web::client::call_in_text(outgoing, target, send).await,

@@ -16,7 +16,8 @@ use super::Shared;
 use super::activity::{Activity, Counted};
 use super::body::{RequestBody, ResponseBody};
 use super::head_timeout::HeadTimeout;
-use super::opening::{self, Http};
+use super::native;
+use super::opening::{self, Wire};
 use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::tracked::Tracked;
@@ -32,14 +33,17 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
     // Who connects and says nothing, or not enough in time, gets no answer.
-    let Some((http, io)) = first_words(io, &peer, &activity, &shared).await else { return };
+    let Some((wire, io)) = first_words(io, &peer, &activity, &shared).await else { return };
     let io = Stalling::new(io, limits.write_timeout);
+    if wire == Wire::Native {
+        return native::serve(io, peer, &shared, &activity, permit).await;
+    }
     let service = service_fn({
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
     });
-    let ended = match http {
-        Http::One => {
+    let ended = match wire {
+        Wire::Http1 => {
             let io = Upgradable::new(io, permit, activity.clone(), &shared);
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -51,7 +55,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
             let shut_down = http1::UpgradeableConnection::graceful_shutdown;
             drive(connection, shut_down, &shared, &activity, head).await
         }
-        Http::Two => {
+        Wire::Http2 | Wire::Native => {
             let _permit = permit;
             let connection = http2::Builder::new(Tracked(shared.tasks.clone()))
                 .timer(TokioTimer::new())
@@ -78,7 +82,7 @@ async fn first_words(
     peer: &str,
     activity: &Arc<Activity>,
     shared: &Shared,
-) -> Option<(Http, Sniffed)> {
+) -> Option<(Wire, Sniffed)> {
     let stopped = async {
         shared.drain.cancelled().await;
         sleep(FIRST_WORDS).await;
@@ -118,13 +122,13 @@ fn answer(
 }
 
 /// Runs a connection until it ends, is idle for too long or too old, or the server stops.
-async fn drive<C: Future<Output = hyper::Result<()>>>(
+pub(super) async fn drive<C: Future<Output = Result<(), E>>, E>(
     connection: C,
     shut_down: impl Fn(Pin<&mut C>),
     shared: &Shared,
     activity: &Activity,
     mut head: Option<HeadTimeout<'_>>,
-) -> hyper::Result<()> {
+) -> Result<(), E> {
     let mut connection = pin!(connection);
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut age = shared.limits.max_connection_age.map(|age| Box::pin(sleep(jittered(age))));

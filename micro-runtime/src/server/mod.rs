@@ -13,6 +13,7 @@ mod front;
 mod head_timeout;
 mod http_service;
 mod limits;
+mod native;
 mod opening;
 mod panics;
 mod peer;

@@ -102,9 +102,10 @@ impl Decided {
         name: &str,
         address: String,
         endpoints: Vec<EndpointRecord>,
+        native: bool,
     ) -> Registration {
         let mut metadata = self.metadata.clone();
-        metadata.insert(PROTOCOLS.to_owned(), Protocol::list());
+        metadata.insert(PROTOCOLS.to_owned(), Protocol::list(native));
         // go-micro's clients talk another protocol to a node that does not say this.
         metadata.insert("protocol".to_owned(), Protocol::Mucp.name().to_owned());
         Registration {

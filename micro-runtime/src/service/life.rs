@@ -64,9 +64,10 @@ impl Life {
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
         let encrypted = tls.is_some();
+        let native = !surroundings.has_layers();
         self.server = Some(Server::start(listener, site, surroundings, limits, tls));
 
-        let registration = decided.registration(&name, advertised, endpoints);
+        let registration = decided.registration(&name, advertised, endpoints, native);
         let node = registration.node.clone();
         let registrar = Registrar::start(registry, registration, decided.ttl, decided.interval);
         self.registrar.insert(registrar).registered().await?;

@@ -62,7 +62,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
-    decided.registration(&service.name, decided.address.clone(), Vec::new()).check()?;
+    decided.registration(&service.name, decided.address.clone(), Vec::new(), true).check()?;
 
     let site = Site {
         routes,

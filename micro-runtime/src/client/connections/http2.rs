@@ -3,7 +3,6 @@
 use std::error::Error as StdError;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared as SharedFuture};
@@ -14,15 +13,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use super::answer::AnswerBody;
 use super::home::Home;
 use super::open::{self, Offer};
+use super::PING_INTERVAL;
 use super::peer::Peer;
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
 use crate::protocol::http2::{CLIENT_WINDOW, PING_TIMEOUT, STREAM_WINDOW};
 use crate::protocol::read_limits::broken_off;
 use crate::transport::BoxIo;
-
-/// How often a silent server is asked whether it is still there while calls wait for it.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The way to the connection of an address.
 pub(super) enum Link {

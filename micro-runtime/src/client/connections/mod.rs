@@ -10,11 +10,13 @@ mod host;
 mod http1;
 mod http2;
 mod idle;
+mod native;
 mod open;
 mod peer;
 mod version;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::Either;
 use http::uri::{Authority, Scheme};
@@ -25,6 +27,9 @@ pub use version::HttpVersion;
 
 use crate::error::Result;
 use crate::protocol::body::WireBody;
+use crate::protocol::Protocol;
+use crate::protocol::native::{Bounds, Settings};
+use crate::protocol::native::client::Connection as NativeConnection;
 use answer::AnswerBody;
 use home::Home;
 use http1::Lease;
@@ -32,11 +37,23 @@ use http2::Shared;
 use open::Offer;
 use peer::Peer;
 
+/// How often a silent server is asked whether it is still there while calls wait for it.
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(30);
+
 /// The connections of a client, made when they are first needed and again after they broke.
 pub(super) struct Connections {
     home: Arc<Home>,
+    native: Arc<native::Home>,
     /// What the client was told to speak.
     version: Option<HttpVersion>,
+}
+
+/// A way to make one call.
+pub(super) enum Way {
+    /// On the native wire; the connection may have been there before the call.
+    Native { connection: NativeConnection, reused: bool },
+    /// In a protocol over HTTP.
+    Http(Protocol, Connection),
 }
 
 /// A connection to be used for one call.
@@ -46,8 +63,31 @@ pub(super) enum Connection {
 }
 
 impl Connections {
-    pub(super) fn new(opener: Opener, version: Option<HttpVersion>) -> Self {
-        Self { home: Arc::new(Home::new(opener)), version }
+    pub(super) fn new(
+        opener: Opener,
+        version: Option<HttpVersion>,
+        settings: Settings,
+        bounds: Bounds,
+    ) -> Self {
+        let home = Arc::new(Home::new(opener));
+        let native = Arc::new(native::Home::new(home.opener().clone(), settings, bounds));
+        Self { home, native, version }
+    }
+
+    /// A way to call the node at this address in this protocol. Where the native wire was only the
+    /// best of those that its record lists, and is not spoken after all, it is Connect.
+    pub(super) async fn way(&self, address: &str, protocol: Protocol, told: bool) -> Result<Way> {
+        if protocol != Protocol::Native {
+            return Ok(Way::Http(protocol, self.get(address, version(protocol)).await?));
+        }
+        match self.native.get(address).await? {
+            native::Found::Open(connection, reused) => Ok(Way::Native { connection, reused }),
+            native::Found::NotSpoken(why) if told => Err(open::failed(why)),
+            native::Found::NotSpoken(why) => {
+                tracing::debug!(address, why = why.message(), "calling with Connect");
+                Ok(Way::Http(Protocol::Connect, self.get(address, None).await?))
+            }
+        }
     }
 
     /// A connection to this address; of this HTTP version, where the call needs one. An error means
@@ -122,3 +162,13 @@ impl Connection {
         }
     }
 }
+
+/// The version of HTTP that the protocol needs, where it needs one.
+fn version(protocol: Protocol) -> Option<HttpVersion> {
+    match protocol {
+        Protocol::Grpc => Some(HttpVersion::Http2),
+        Protocol::Mucp => Some(HttpVersion::Http1),
+        Protocol::Native | Protocol::Connect | Protocol::GrpcWeb | Protocol::GrpcWebText => None,
+    }
+}
+

@@ -1,0 +1,65 @@
+//! Where the programs of the stacks are, and building them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::catalog::{Program, Stack};
+
+/// The programs that could be built, and why the others could not.
+#[derive(Debug, Default)]
+pub(crate) struct Programs {
+    found: BTreeMap<&'static str, PathBuf>,
+    missing: BTreeMap<&'static str, String>,
+}
+
+impl Programs {
+    /// Builds what these stacks need, unless it is built already.
+    pub(crate) fn prepare(stacks: &[&'static Stack], home: &Path, build: bool) -> Result<Self> {
+        let mut programs = Self::default();
+        let folder = std::env::current_exe()?
+            .parent()
+            .map(Path::to_owned)
+            .ok_or("this program is in no folder, and the others would be beside it")?;
+        let rust: BTreeSet<_> = stacks
+            .iter()
+            .filter_map(|stack| match stack.program {
+                Program::Rust(package) => Some(package),
+                Program::Go(_) => None,
+            })
+            .collect();
+        if build && !rust.is_empty() {
+            cargo_build(&rust, home)?;
+        }
+        for package in rust {
+            programs.found.insert(package, folder.join(package));
+        }
+        Ok(programs)
+    }
+
+    /// Where the program of this stack is, or why it is nowhere.
+    pub(crate) fn path(&self, stack: &Stack) -> Result<&Path, String> {
+        let (Program::Rust(name) | Program::Go(name)) = stack.program;
+        match (self.found.get(name), self.missing.get(name)) {
+            (Some(path), _) => Ok(path),
+            (None, Some(reason)) => Err(reason.clone()),
+            (None, None) => Err("it was not built".to_owned()),
+        }
+    }
+}
+
+/// All with one call of cargo, so that what they share is built once.
+fn cargo_build(packages: &BTreeSet<&str>, home: &Path) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(home).args(["build", "--release"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let built = command.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !built.success() {
+        return Err("the stacks were not built; cargo says why above. `--only` leaves stacks out".into());
+    }
+    Ok(())
+}

@@ -56,6 +56,16 @@ pub(super) enum Way {
     Http(Protocol, Connection),
 }
 
+impl Way {
+    /// Whether other calls had the connection before, so that its end may be on the way.
+    pub(super) fn is_reused(&self) -> bool {
+        match self {
+            Self::Native { reused, .. } => *reused,
+            Self::Http(_, connection) => connection.is_reused(),
+        }
+    }
+}
+
 /// A connection to be used for one call.
 pub(super) enum Connection {
     Http1(Lease),

@@ -5,6 +5,7 @@
 //! task for all frames that arrived together.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -31,6 +32,8 @@ const FULL: usize = 512 * 1024;
 #[derive(Debug)]
 pub(crate) struct Link {
     state: Mutex<State>,
+    /// Nothing new is to begin on the connection.
+    leaving: AtomicBool,
     /// What this side takes.
     pub(super) ours: Settings,
     /// What the other side takes.
@@ -55,8 +58,6 @@ pub(crate) struct State {
     room: VecDeque<Waker>,
     /// The streams that wait until the outbox is written.
     crowd: Vec<Waker>,
-    /// Nothing new is to begin on the connection.
-    pub(super) leaving: bool,
     /// The connection is to end when its calls have.
     pub(super) closing: bool,
     /// Why the connection is over.
@@ -78,13 +79,12 @@ impl Link {
             woken: Vec::new(),
             room: VecDeque::new(),
             crowd: Vec::new(),
-            leaving: false,
             closing: false,
             ended: None,
             alarm: None,
             begun: Begun::default(),
         };
-        Self { state: Mutex::new(state), ours, theirs, bounds, peer }
+        Self { state: Mutex::new(state), leaving: AtomicBool::new(false), ours, theirs, bounds, peer }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -114,6 +114,15 @@ impl Link {
         changed
     }
 
+    /// Nothing new is to begin on the connection.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
     /// Wakes the task of the connection.
     pub(super) fn nudge(&self) {
         let driver = self.lock().driver.take();
@@ -134,6 +143,38 @@ impl Link {
                 });
             }
         }
+    }
+}
+
+/// A connection whose task handles what has arrived: its state is locked when it is first needed, and stays
+/// so from frame to frame.
+pub(crate) struct Locked<'a> {
+    pub(super) link: &'a Arc<Link>,
+    guard: Option<MutexGuard<'a, State>>,
+    woken: &'a mut Vec<Waker>,
+}
+
+impl<'a> Locked<'a> {
+    /// The calls that are to be woken are left in `woken`.
+    pub(super) fn new(link: &'a Arc<Link>, woken: &'a mut Vec<Waker>) -> Self {
+        Self { link, guard: None, woken }
+    }
+
+    pub(super) fn state(&mut self) -> &mut State {
+        self.guard.get_or_insert_with(|| self.link.lock())
+    }
+
+    /// Lets others at the state, before something runs that may need it.
+    pub(super) fn unlock(&mut self) {
+        if let Some(mut state) = self.guard.take() {
+            self.woken.append(&mut state.woken);
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.unlock();
     }
 }
 
@@ -307,7 +348,6 @@ impl State {
         if self.ended.is_some() {
             return;
         }
-        self.leaving = true;
         for entry in self.calls.values_mut() {
             if let Some(handler) = entry.handler.take() {
                 handler.abort();

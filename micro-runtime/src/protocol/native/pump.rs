@@ -137,9 +137,9 @@ impl Frames {
                 ready!(state.poll_room(task));
                 let Some(next) = self.ready.pop_front() else { return Poll::Ready(true) };
                 state.sent(call, next.cost);
-                state.out.push(next.frames);
+                state.out.push(&next.frames);
                 if !next.payload.is_empty() {
-                    state.out.push(next.payload);
+                    state.out.push(&next.payload);
                 }
             }
         })

@@ -1,6 +1,6 @@
 //! How a connection begins: the preface of each side, which says the version, and its settings.
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::fields::{Fields, put_number};
 use super::frame::{self, Kind};
@@ -82,6 +82,14 @@ pub(crate) fn number_of(compression: Compression) -> u8 {
         "gzip" => 1,
         _ => 2,
     }
+}
+
+/// A compressed message as it is on the wire.
+pub(crate) fn marked(compression: Compression, message: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(1 + message.len());
+    bytes.put_u8(number_of(compression));
+    bytes.put_slice(message);
+    bytes.freeze()
 }
 
 /// The compression of this number, if this build has it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::begin::Begin;
@@ -21,7 +21,7 @@ use crate::protocol::native::fields::{put_error, put_metadata};
 use crate::protocol::native::frame::{self, COMPRESSED, FAILED, Kind, LAST, METADATA};
 use crate::protocol::native::link::{Link, Reset, State};
 use crate::protocol::native::pump::{Pump, Pumped};
-use crate::protocol::native::settings::number_of;
+use crate::protocol::native::settings::marked;
 
 /// How long an answer may go on to be sent after the time of its call.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ impl Answer {
                 let flags = if ends { LAST } else { 0 } | if compressed { COMPRESSED } else { 0 };
                 frame::put_head(&mut state.out.tail, length, Kind::Data, flags, call);
                 state.sent(call, length);
-                state.out.push(message);
+                state.out.push(&message);
                 if !ends {
                     put_end(state, call, None, &trailers);
                 }
@@ -236,12 +236,4 @@ pub(super) fn put_end(state: &mut State, call: u32, error: Option<&Error>, trail
             put_metadata(out, &all);
         }
     });
-}
-
-/// A compressed message as it is on the wire.
-fn marked(compression: Compression, message: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(1 + message.len());
-    bytes.put_u8(number_of(compression));
-    bytes.put_slice(message);
-    bytes.freeze()
 }

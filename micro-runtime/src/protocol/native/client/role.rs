@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::metadata::Metadata;
 use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::frame::{FAILED, FrameHead, Kind, METADATA};
@@ -33,7 +34,7 @@ impl Role for Client {
                 link.with_own(woken, |state| data(link, state, head, bytes))
             }
             Some(Kind::Head) => {
-                let headers = Fields(payload.bytes()).metadata()?;
+                let headers = Fields(payload.bytes()).metadata(link.ours.max_metadata)?;
                 link.with_own(woken, |state| {
                     if let Some(entry) = state.calls.get_mut(&head.call) {
                         entry.receiving.headers = Some(headers);
@@ -46,10 +47,16 @@ impl Role for Client {
             Some(Kind::End) => {
                 let mut fields = Fields(payload.bytes());
                 let error = if head.has(FAILED) { Some(fields.error()?) } else { None };
-                let trailers = if head.has(METADATA) { fields.metadata()? } else { Default::default() };
+                let trailers = match head.has(METADATA) {
+                    true => fields.metadata(link.ours.max_metadata)?,
+                    false => Metadata::new(),
+                };
                 link.with_own(woken, |state| {
                     let Some(entry) = state.calls.get(&head.call) else { return };
                     let end = match (error, entry.method) {
+                        (None, _) if entry.receiving.is_partial() => {
+                            Err(Error::internal("the answer ended in the middle of a message"))
+                        }
                         (None, _) => Ok(trailers),
                         (Some(error), method) => {
                             let (service, name) = method.map_or(("", ""), |method| (method.service, method.name));

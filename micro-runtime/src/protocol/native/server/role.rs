@@ -18,7 +18,7 @@ use crate::protocol::Site;
 use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::entry::{Entry, Item};
 use crate::protocol::native::fields::Fields;
-use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE};
+use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE, cost};
 use crate::protocol::native::inbox::{Inbox, Reader};
 use crate::protocol::native::link::{Link, Reset, State};
 use crate::protocol::native::violation::{Reason, Violation};
@@ -31,11 +31,13 @@ pub(crate) struct Server<H> {
     routes: Vec<Route>,
     /// The last call that was begun.
     last: u32,
+    /// Whether handlers were ended whose tasks are still there.
+    ended: bool,
 }
 
 impl<H: Host> Server<H> {
     pub(super) fn new(site: Arc<Site>, peer: Arc<str>, host: H) -> Self {
-        Self { site, peer, host, routes: Vec::new(), last: 0 }
+        Self { site, peer, host, routes: Vec::new(), last: 0, ended: false }
     }
 
     /// A path and a codec get their number, which is the next one.
@@ -76,6 +78,7 @@ impl<H: Host> Server<H> {
         let said = Said::read(head, &mut fields, link.ours.max_metadata)?;
         let length = fields.0.len();
         let start = whole.len() - length;
+        let cost = if head.has(MESSAGE) { cost(length) } else { 0 };
         self.host.called();
         // What the connection says to a call, before its method is looked at.
         let whole_message = head.has(MESSAGE) && !head.has(MORE);
@@ -84,7 +87,7 @@ impl<H: Host> Server<H> {
         let admitted = link.with_own(woken, |state| {
             let full = state.leaving || state.calls.len() >= link.ours.max_calls as usize;
             if full || at_once {
-                state.pass(length)?;
+                state.pass(cost)?;
             }
             if full {
                 state.reset(head.call, Reset::Refused);
@@ -99,7 +102,7 @@ impl<H: Host> Server<H> {
         };
         let how = route.pace.next();
         if at_once {
-            if length > link.ours.call_window as usize {
+            if cost > link.ours.call_window as usize {
                 return Err(Violation::of_flow("more was sent than the window of a call has room for"));
             }
             let item = Item::new(payload.from(start), head.has(COMPRESSED));
@@ -172,7 +175,15 @@ impl<H: Host> Server<H> {
         let mut entry = Entry::new(stream, &link.theirs, &link.ours);
         if !stream {
             entry.begin = Some(Box::new(begin));
-            link.with_own(woken, |state| state.calls.insert(head.call, entry));
+            entry.since = Some(Instant::now());
+            link.with_own(woken, |state| {
+                state.calls.insert(head.call, entry);
+                watch(link, state);
+            });
+            if message.is_none() && head.has(LAST) {
+                self.fail(link, head.call, &no_message(), woken);
+                return Ok(());
+            }
             return self.first(link, head, message, woken);
         }
         link.with_own(woken, |state| state.calls.insert(head.call, entry));
@@ -194,7 +205,12 @@ impl<H: Host> Server<H> {
     ) -> Result<(), Violation> {
         match message {
             Some(message) => {
-                let arrived = link.with_own(woken, |state| state.arrived(head, message, link.read_limits()))?;
+                let arrived = link.with_own(woken, |state| {
+                    if head.has(MORE) {
+                        watch(link, state);
+                    }
+                    state.arrived(head, message, link.read_limits())
+                })?;
                 if let Err(error) = arrived {
                     self.fail(link, head.call, &error, woken);
                 }
@@ -218,11 +234,12 @@ impl<H: Host> Server<H> {
         }
         let (arrived, whole) = link.with_own(woken, |state| {
             let arrived = state.arrived(head, bytes, link.read_limits())?;
-            if let (Ok(()), Some(timeout), true) = (&arrived, link.bounds.body_timeout, head.has(MORE)) {
-                state.set_alarm(Instant::now() + timeout);
+            if arrived.is_ok() && head.has(MORE) {
+                watch(link, state);
             }
             let whole = state.calls.get_mut(&head.call).and_then(|entry| {
                 let item = entry.begin.as_ref().and_then(|_| entry.receiving.take_message())?;
+                entry.receiving.ignore();
                 Some((entry.begin.take()?, item))
             });
             Ok::<_, Violation>((arrived, whole))
@@ -240,6 +257,13 @@ impl<H: Host> Server<H> {
     /// Ends a call that cannot go on.
     fn fail(&self, link: &Link, call: u32, error: &Error, woken: &mut Vec<Waker>) {
         link.with_own(woken, |state| fail(state, call, error));
+    }
+}
+
+/// Has the calls looked at when the time for the rest of a message is over.
+fn watch(link: &Link, state: &mut State) {
+    if let Some(timeout) = link.bounds.body_timeout {
+        state.set_alarm(Instant::now() + timeout);
     }
 }
 
@@ -269,13 +293,14 @@ impl<H: Host> Role for Server<H> {
             }
             Some(Kind::Route) => self.route(link, payload.bytes()),
             Some(Kind::End) => {
-                let begun = link.with_own(woken, |state| {
+                link.with_own(woken, |state| {
                     state.end(head.call, Ok(Metadata::new()));
-                    state.calls.get(&head.call).is_some_and(|entry| entry.begin.is_some())
+                    match state.calls.get(&head.call) {
+                        Some(entry) if entry.receiving.is_partial() => fail(state, head.call, &cut_short()),
+                        Some(entry) if entry.begin.is_some() => fail(state, head.call, &no_message()),
+                        _ => {}
+                    }
                 });
-                if begun {
-                    self.fail(link, head.call, &no_message(), woken);
-                }
                 Ok(())
             }
             Some(Kind::Reset) => {
@@ -283,6 +308,7 @@ impl<H: Host> Role for Server<H> {
                     link.with_own(woken, |state| state.remove(head.call).and_then(|entry| entry.handler));
                 if let Some(handler) = handler {
                     handler.abort();
+                    self.ended = true;
                 }
                 Ok(())
             }
@@ -306,7 +332,8 @@ impl<H: Host> Role for Server<H> {
         let timeout = link.bounds.body_timeout?;
         let (mut next, mut late): (Option<Instant>, _) = (None, Vec::new());
         for (call, entry) in &state.calls {
-            let Some(due) = entry.receiving.waits_since().map(|since| since + timeout) else { continue };
+            let waits = entry.receiving.waits_since().or(entry.since.filter(|_| entry.begin.is_some()));
+            let Some(due) = waits.map(|since| since + timeout) else { continue };
             if due <= now {
                 late.push(*call);
             } else {
@@ -326,6 +353,17 @@ impl<H: Host> Role for Server<H> {
     fn last(&self) -> u32 {
         self.last
     }
+
+    /// Who begins calls and breaks them off without a pause would otherwise have tasks made faster than
+    /// they end.
+    fn wants_rest(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+}
+
+#[cold]
+fn cut_short() -> Error {
+    Error::invalid_argument("the request ended in the middle of a message")
 }
 
 #[cold]

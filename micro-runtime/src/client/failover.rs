@@ -35,15 +35,25 @@ pub(super) async fn send(
     let again = matches!(outgoing.body, Outbound::One(_));
     let mut tried = Tried::default();
     loop {
-        let Some(mut pick) = pick(core, channel, &mut tried, stage).await? else {
-            return Err(tried.into_error(&channel.0.service));
+        let picked = match core.nodes.known(channel) {
+            Some(nodes) => {
+                stage.set(Stage::CONNECTING);
+                tried.pick(core, &nodes)
+            }
+            None => look_up(core, channel, &mut tried, stage).boxed().await?,
         };
+        let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
         let node = pick.candidate().node();
         let (protocol, told) = match core.protocol {
             Some(protocol) => (protocol, true),
             None => (Protocol::of_node(&node.metadata, core.prefers_http), false),
         };
-        let way = match core.connections.way(&node.address, protocol, told).await {
+        let way = match core.connections.ready(&node.address, protocol) {
+            Some(way) => Ok(way),
+            // It is large, and seldom needed.
+            None => core.connections.way(&node.address, protocol, told).boxed().await,
+        };
+        let way = match way {
             Ok(way) => way,
             Err(error) => {
                 let node = pick.candidate().clone();
@@ -91,12 +101,13 @@ pub(super) async fn send(
     }
 }
 
-/// Picks a node that was not tried; `None` where there is none left.
-async fn pick(core: &Core, channel: &Channel, tried: &mut Tried, stage: &Stage) -> Result<Option<Pick>> {
-    if let Some(nodes) = core.nodes.known(channel) {
-        stage.set(Stage::CONNECTING);
-        return Ok(tried.pick(core, &nodes));
-    }
+/// Waits until nodes are known, and picks one that was not tried; `None` where there is none left.
+async fn look_up(
+    core: &Core,
+    channel: &Channel,
+    tried: &mut Tried,
+    stage: &Stage,
+) -> Result<Option<Pick>> {
     stage.set(Stage::LOOKING);
     match core.nodes.wait(channel).await {
         Ok(nodes) => {

@@ -35,33 +35,8 @@ impl<A: Body, B: Body> Call<A, B> {
             return transmit(&channel, method, &context, limit, encoding, body).await;
         }
 
-        // The metadata of the answer, for where an interceptor puts another answer in its place.
-        let passed = Arc::new(Mutex::new(None));
-        let last = {
-            let (channel, passed) = (channel.clone(), passed.clone());
-            move |call: Invocation| {
-                let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
-                async move {
-                    let body = A::write_payload(call.request, &encoding.codec)?;
-                    let limit = Limit::new(&call.context, method, Instant::now());
-                    let response: Response<B> =
-                        transmit(&channel, method, &call.context, limit, encoding, body).await?;
-                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
-                    Ok(match (response.answer.into_payload(), response.around) {
-                        (Payload::Message(message), Some(around)) => {
-                            Payload::Message(message.with_around(around))
-                        }
-                        (payload, _) => payload,
-                    })
-                }
-                .boxed()
-            }
-        };
-        let invocation = Invocation::new(method, context, request.into_payload());
-        let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
-        let around = payload.around().cloned();
-        let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
+        // It is large, and seldom needed.
+        intercepted(&channel, method, context, limit, encoding, request).boxed().await
     }
 }
 
@@ -85,6 +60,45 @@ fn in_call(
     let timeout = options.timeout.or(method.timeout).or(method.is_unary().then_some(core.timeout));
     let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
     context.until(deadline).sending(options.metadata)
+}
+
+/// Makes a call through the interceptors.
+async fn intercepted<A: Body, B: Body>(
+    channel: &Channel,
+    method: &'static MethodDescriptor,
+    context: Context,
+    limit: Option<Limit>,
+    encoding: Encoding,
+    request: A,
+) -> Result<Response<B>> {
+    let core = channel.0.client.core()?;
+    // The metadata of the answer, for where an interceptor puts another answer in its place.
+    let passed = Arc::new(Mutex::new(None));
+    let last = {
+        let (channel, passed) = (channel.clone(), passed.clone());
+        move |call: Invocation| {
+            let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
+            async move {
+                let body = A::write_payload(call.request, &encoding.codec)?;
+                let limit = Limit::new(&call.context, method, Instant::now());
+                let response: Response<B> =
+                    transmit(&channel, method, &call.context, limit, encoding, body).await?;
+                *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
+                Ok(match (response.answer.into_payload(), response.around) {
+                    (Payload::Message(message), Some(around)) => {
+                        Payload::Message(message.with_around(around))
+                    }
+                    (payload, _) => payload,
+                })
+            }
+            .boxed()
+        }
+    };
+    let invocation = Invocation::new(method, context, request.into_payload());
+    let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
+    let around = payload.around().cloned();
+    let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
+    Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
 }
 
 async fn transmit<B: Body>(

@@ -84,6 +84,13 @@ impl Connections {
         Self { home, native, version }
     }
 
+    /// A way to call the node at this address in this protocol, where one is there already that needs no
+    /// waiting.
+    pub(super) fn ready(&self, address: &str, protocol: Protocol) -> Option<Way> {
+        let connection = if protocol == Protocol::Native { self.native.ready(address)? } else { return None };
+        Some(Way::Native { connection, reused: true })
+    }
+
     /// A way to call the node at this address in this protocol. Where the native wire was only the
     /// best of those that its record lists, and is not spoken after all, it is Connect.
     pub(super) async fn way(&self, address: &str, protocol: Protocol, told: bool) -> Result<Way> {

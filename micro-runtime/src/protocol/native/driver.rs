@@ -29,7 +29,7 @@ const READS: usize = 4;
 
 /// With how much in the outbox pings are not answered any more, and a side that throttles reads no more, in
 /// bytes.
-const MOST_WAITING: usize = 4 * 1024 * 1024;
+pub(super) const MOST_WAITING: usize = 4 * 1024 * 1024;
 
 /// How long a side that has said its last waits for the other one to close.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -57,6 +57,11 @@ pub(crate) trait Role: Send + Unpin {
 
     /// The last call of the other side, which `GoAway` names.
     fn last(&self) -> u32;
+
+    /// Whether others are to have their turn before more is read.
+    fn wants_rest(&mut self) -> bool {
+        false
+    }
 }
 
 /// The payload of a frame, in the buffer of the connection.
@@ -99,6 +104,8 @@ pub(crate) struct Driver<T, R> {
     /// Whether others had their turn before what they leave is written.
     yielded: bool,
     clock: Pin<Box<Sleep>>,
+    /// Whether what was read with the `Hello` is still to be handled.
+    fresh: bool,
     /// When anything was last read.
     heard: Instant,
     /// When the other side was asked whether it is there.
@@ -127,6 +134,7 @@ where
             waiting: 0,
             unflushed: false,
             yielded: false,
+            fresh: true,
             clock: Box::pin(sleep_until(first)),
             heard: now,
             asked: None,
@@ -317,6 +325,8 @@ where
             };
             self.wake();
             if more {
+                // Who sends without a pause has no more kept for it than others.
+                self.waiting = self.writing.len() + self.link.with_own(&mut self.woken, |state| state.out.len());
                 continue;
             }
             let Self { link, woken, waiting, writing, .. } = self;
@@ -344,6 +354,9 @@ where
         if R::THROTTLES && self.waiting > MOST_WAITING {
             return Ok(false);
         }
+        if std::mem::take(&mut self.fresh) && !self.buffer.is_empty() {
+            self.handled(task)?;
+        }
         for _ in 0..READS {
             match self.poll_read(task) {
                 Poll::Pending => return Ok(false),
@@ -351,14 +364,23 @@ where
                 Poll::Ready(Ok(_)) => {
                     self.heard = Instant::now();
                     self.asked = None;
-                    let handled = self.handle(task);
-                    self.wake();
-                    handled.map_err(Ended::Broken)?;
+                    self.handled(task)?;
+                    if self.role.wants_rest() {
+                        // To the end of the queue of tasks, behind the calls that are to end.
+                        task.waker().wake_by_ref();
+                        return Ok(false);
+                    }
                 }
                 Poll::Ready(Err(error)) => return Err(Ended::Failed(error)),
             }
         }
         Ok(true)
+    }
+
+    fn handled(&mut self, task: &mut TaskContext<'_>) -> Result<(), Ended> {
+        let handled = self.handle(task);
+        self.wake();
+        handled.map_err(Ended::Broken)
     }
 
     /// Ends the calls, and says why where that is not known on the other side.

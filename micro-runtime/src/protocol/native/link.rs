@@ -17,7 +17,7 @@ use super::account::Account;
 use super::bounds::Bounds;
 use super::client::Begun;
 use super::entry::{Entry, Grants};
-use super::frame::{self, FrameHead, Kind};
+use super::frame::{self, FrameHead, Kind, cost};
 use super::outbox::Outbox;
 use super::settings::Settings;
 use super::violation::{Reason, Violation};
@@ -49,13 +49,17 @@ pub(crate) struct State {
     pub(super) calls: FxHashMap<u32, Entry>,
     /// What may be sent of all calls.
     send_window: u64,
+    /// What the other side takes.
+    pub(super) theirs: Settings,
     pub(super) account: Account,
     /// The task of the connection, while it waits. While it runs it looks for itself.
     driver: Option<Waker>,
     /// The calls that are to be woken once the lock is free.
     woken: Vec<Waker>,
-    /// The calls that wait until they may begin.
-    room: VecDeque<Waker>,
+    /// The calls that wait until they may begin, by the numbers that they drew.
+    room: VecDeque<(u64, Waker)>,
+    /// The last of these numbers.
+    drawn: u64,
     /// The streams that wait until the outbox is written.
     crowd: Vec<Waker>,
     /// The connection is to end when its calls have.
@@ -74,10 +78,12 @@ impl Link {
             out: Outbox::default(),
             calls: FxHashMap::default(),
             send_window: theirs.connection_window.into(),
+            theirs,
             account: Account::new(ours.connection_window, bounds.max_buffered),
             driver: None,
             woken: Vec::new(),
             room: VecDeque::new(),
+            drawn: 0,
             crowd: Vec::new(),
             closing: false,
             ended: None,
@@ -205,7 +211,7 @@ impl State {
 
     /// Wakes everybody who waits for a place on the connection.
     pub(super) fn wake_all_waiting(&mut self) {
-        self.woken.extend(self.room.drain(..));
+        self.woken.extend(self.room.drain(..).map(|(_, waker)| waker));
     }
 
     /// Waits until the outbox has room.
@@ -217,9 +223,32 @@ impl State {
         Poll::Pending
     }
 
-    /// Waits until there may be one call more.
-    pub(super) fn wait_for_place(&mut self, task: &TaskContext<'_>) {
-        self.room.push_back(task.waker().clone());
+    /// Waits until there may be one call more. Who waits has a number, and with it keeps its place.
+    pub(super) fn wait_for_place(&mut self, number: &mut Option<u64>, task: &TaskContext<'_>) {
+        let number = *number.get_or_insert_with(|| {
+            self.drawn += 1;
+            self.drawn
+        });
+        let waker = task.waker().clone();
+        match self.room.binary_search_by_key(&number, |(number, _)| *number) {
+            Ok(at) => self.room[at].1 = waker,
+            Err(at) => self.room.insert(at, (number, waker)),
+        }
+    }
+
+    /// The call with this number waits no longer: it begins, or nobody wants it any more. The place that it
+    /// was woken for is for another one then.
+    pub(super) fn waits_no_longer(&mut self, number: u64, begins: bool) {
+        match self.room.binary_search_by_key(&number, |(number, _)| *number) {
+            Ok(at) => drop(self.room.remove(at)),
+            Err(_) if begins => {}
+            Err(_) => self.wake_next(),
+        }
+    }
+
+    fn wake_next(&mut self) {
+        let next = self.room.pop_front();
+        self.woken.extend(next.map(|(_, waker)| waker));
     }
 
     /// Takes a call out, and lets one that waits begin in its place.
@@ -227,8 +256,8 @@ impl State {
         let mut entry = self.calls.remove(&call)?;
         let held = entry.receiving.discard(0, &mut self.account);
         Link::grant(self, call, (0, held));
-        let (sender, next) = (entry.sending.waker.take(), self.room.pop_front());
-        self.woken.extend(sender.into_iter().chain(next));
+        self.woken.extend(entry.sending.waker.take());
+        self.wake_next();
         Some(entry)
     }
 
@@ -247,12 +276,12 @@ impl State {
         self.send_window.min(theirs.call_window.into())
     }
 
-    /// Notes bytes of messages that are sent. Those of a call that has no entry are noted of the
+    /// Notes what messages that are sent count. Those of a call that has no entry are noted of the
     /// connection alone.
-    pub(super) fn sent(&mut self, call: u32, bytes: usize) {
-        self.send_window = self.send_window.saturating_sub(bytes as u64);
+    pub(super) fn sent(&mut self, call: u32, cost: usize) {
+        self.send_window = self.send_window.saturating_sub(cost as u64);
         if let Some(entry) = self.calls.get_mut(&call) {
-            entry.sending.window = entry.sending.window.saturating_sub(bytes as u64);
+            entry.sending.window = entry.sending.window.saturating_sub(cost as u64);
         }
     }
 
@@ -279,9 +308,9 @@ impl State {
     }
 
     /// Notes what arrived for nobody, or is read at once.
-    pub(super) fn pass(&mut self, bytes: usize) -> Result<(), Violation> {
-        self.account.arrive(bytes)?;
-        let grant = self.account.read(bytes as u64);
+    pub(super) fn pass(&mut self, cost: usize) -> Result<(), Violation> {
+        self.account.arrive(cost)?;
+        let grant = self.account.read(cost as u64);
         Link::grant(self, 0, (0, grant));
         Ok(())
     }
@@ -295,9 +324,9 @@ impl State {
     ) -> Result<Result<()>, Violation> {
         let Some(entry) = self.calls.get_mut(&head.call) else {
             // It crossed the end of the call.
-            return self.pass(bytes.len()).map(Ok);
+            return self.pass(cost(bytes.len())).map(Ok);
         };
-        self.account.arrive(bytes.len())?;
+        self.account.arrive(cost(bytes.len()))?;
         match entry.receiving.arrive(head, bytes, &mut self.account, limits)? {
             Ok(grants) => {
                 let stream_or_end = entry.receiving.is_due();

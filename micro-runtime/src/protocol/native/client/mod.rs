@@ -101,13 +101,18 @@ fn hello(head: FrameHead, payload: &[u8], peer: &str) -> Result<Settings, NotOpe
             let (versions, settings) = read_hello(payload).map_err(|violation| broke(&violation))?;
             match versions.as_slice() {
                 [version] if VERSIONS.contains(version) => Ok(settings),
-                other => Err(broke(&format!("it speaks the versions {other:?} of the native wire, and this side {VERSIONS:?}"))),
+                other => {
+                    let text = format!("it speaks the versions {other:?} of the native wire, and this side {VERSIONS:?}");
+                    Err(NotOpened { speaks: false, ..broke(&text) })
+                }
             }
         }
         Some(Kind::GoAway) => {
             let text = String::from_utf8_lossy(payload.get(5..).unwrap_or_default());
-            let not_here = payload.get(4).is_some_and(|reason| *reason == Reason::NotHere as u8);
-            Err(NotOpened { speaks: !not_here, ..broke(&text) })
+            let reason = payload.get(4).copied().and_then(Reason::of);
+            // They are what HTTP is for.
+            let not_spoken = matches!(reason, Some(Reason::NotHere | Reason::Version));
+            Err(NotOpened { speaks: !not_spoken, ..broke(&text) })
         }
         _ => Err(not_spoken(peer)),
     }
@@ -149,7 +154,10 @@ pub(crate) async fn call(
     let link = &connection.0.0;
     let (method, max_message_size) = (outgoing.method, outgoing.max_message_size);
     let mut opening = Opening::new(outgoing)?;
-    let call = poll_fn(|task| open::poll_open(link, outgoing, &mut opening, now, task)).await?;
+    let call = {
+        let mut place = open::Place::new(link);
+        poll_fn(|task| open::poll_open(link, outgoing, &mut opening, &mut place, now, task)).await?
+    };
     began();
     let open = Open { connection: connection.clone(), call, over: false };
     if !matches!(opening, Opening::Sent) {

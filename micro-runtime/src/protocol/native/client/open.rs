@@ -12,20 +12,22 @@ use tokio::time::Instant;
 use crate::codec::Codec;
 use crate::endpoint::{Encode, Outbound};
 use crate::error::{Error, Result};
-use crate::metadata::Metadata;
 use crate::protocol::Outgoing;
 use crate::protocol::compressing::{self, Compress};
 use crate::protocol::native::entry::Entry;
-use crate::protocol::native::fields::{put_bytes, put_metadata, put_number};
+use crate::protocol::native::fields::{put_bytes, put_metadata, put_number, size_of};
 use crate::protocol::native::frame::{
-    self, ANSWER_COMPRESSION, COMPRESSED, Kind, LAST, MESSAGE, METADATA, TIMEOUT,
+    self, ANSWER_COMPRESSION, COMPRESSED, Kind, LAST, MESSAGE, METADATA, TIMEOUT, cost, within,
 };
 use crate::protocol::native::link::{Link, Reset, State, again};
 use crate::protocol::native::pump::{Pump, Pumped};
-use crate::protocol::native::settings::{marked, number_of};
+use crate::protocol::native::settings::{MAX_CODEC, MAX_PATH, marked, number_of};
 
 /// The route that has no number: its path and its codec stand in the frame.
 const LITERAL: u64 = 0;
+
+/// What the numbers of a frame that begins a call take at the most, in bytes.
+const LARGEST_NUMBERS: usize = 64;
 
 /// What a call sends, as far as it is not sent.
 pub(super) enum Opening {
@@ -54,13 +56,13 @@ impl Opening {
     }
 
     /// The message that can be sent with the call itself, where it is granted, and whether it is compressed.
-    fn message<'a>(&'a self, outgoing: &'a Outgoing, granted: u64) -> Option<(&'a Bytes, bool)> {
+    fn message<'a>(&'a self, outgoing: &'a Outgoing, granted: usize) -> Option<(&'a Bytes, bool)> {
         let message = match (self, &outgoing.body) {
             (Self::Message, Outbound::One(message)) => (message, false),
             (Self::Compressed(message), _) => (message, true),
             _ => return None,
         };
-        (message.0.len() as u64 <= granted).then_some(message)
+        (message.0.len() <= granted).then_some(message)
     }
 }
 
@@ -99,11 +101,32 @@ fn put_route(out: &mut BytesMut, outgoing: &Outgoing) {
     put_bytes(out, outgoing.codec.name().as_bytes());
 }
 
+/// The place of a call among those that wait until they may begin.
+pub(super) struct Place<'a> {
+    link: &'a Link,
+    number: Option<u64>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(link: &'a Link) -> Self {
+        Self { link, number: None }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.link.with(|state| state.waits_no_longer(number, false));
+        }
+    }
+}
+
 /// Begins the call once there is a place for it. What is not sent with that is left in `opening`.
 pub(super) fn poll_open(
     link: &Link,
     outgoing: &mut Outgoing,
     opening: &mut Opening,
+    place: &mut Place<'_>,
     now: Instant,
     task: &TaskContext<'_>,
 ) -> Poll<Result<u32>> {
@@ -111,13 +134,22 @@ pub(super) fn poll_open(
     if metadata > link.theirs.max_metadata as usize {
         return Poll::Ready(Err(too_much(metadata, link.theirs.max_metadata)));
     }
+    if outgoing.method.path.len() > MAX_PATH || outgoing.codec.name().len() > MAX_CODEC {
+        return Poll::Ready(Err(too_long()));
+    }
+    // A message that does not fit into the frame with all the rest follows in one of its own.
+    let fields = metadata + outgoing.method.path.len() + outgoing.codec.name().len() + LARGEST_NUMBERS;
+    let room = link.theirs.piece().min((link.theirs.max_frame as usize).saturating_sub(fields));
     link.with(|state| {
         if let Some(refused) = refused(link, state) {
             return Poll::Ready(Err(refused));
         }
         if state.calls.len() >= link.theirs.max_calls as usize {
-            state.wait_for_place(task);
+            state.wait_for_place(&mut place.number, task);
             return Poll::Pending;
+        }
+        if let Some(number) = place.number.take() {
+            state.waits_no_longer(number, true);
         }
         let State { begun, out, .. } = &mut *state;
         begun.last += 1;
@@ -129,12 +161,12 @@ pub(super) fn poll_open(
         if !outgoing.method.response.stream {
             entry.receiving.waker = Some(task.waker().clone());
         }
-        let granted = state.may_send_first(&link.theirs).min(link.theirs.piece() as u64);
-        let message = opening.message(outgoing, granted);
+        let granted = within(state.may_send_first(&link.theirs));
+        let message = granted.and_then(|granted| opening.message(outgoing, granted.min(room)));
         put_open(state, call, route, outgoing, now, message);
         state.calls.insert(call, entry);
         if let Some((message, _)) = message {
-            state.sent(call, message.len());
+            state.sent(call, cost(message.len()));
             state.out.push(message);
             *opening = Opening::Sent;
         }
@@ -190,17 +222,20 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// How much metadata counts for its limit, which is what it is on the wire at the most.
-fn size_of(metadata: &Metadata) -> usize {
-    metadata.iter().map(|(name, value)| name.len() + value.len() + 8).sum()
-}
-
 /// Why no call can begin.
 fn refused(link: &Link, state: &State) -> Option<Error> {
     if let Some(error) = &state.ended {
         return Some(again(error).never_processed());
     }
     link.is_leaving().then(|| Error::unavailable("the connection takes no new calls").never_processed())
+}
+
+#[cold]
+fn too_long() -> Error {
+    Error::invalid_argument(format!(
+        "a path on the native wire has at most {MAX_PATH} bytes, and the name of a codec {MAX_CODEC} \
+         (`MICRO_PROTOCOL=connect` has no such limit)"
+    ))
 }
 
 #[cold]

@@ -31,7 +31,7 @@ impl Role for Client {
         match head.kind() {
             Some(Kind::Data) => data(at.state(), head, payload.from(0), limits),
             Some(Kind::Head) => {
-                let headers = Fields(payload.bytes()).metadata()?;
+                let headers = Fields(payload.bytes()).metadata(at.link.ours.max_metadata)?;
                 let state = at.state();
                 if let Some(entry) = state.calls.get_mut(&head.call) {
                     entry.receiving.headers = Some(headers);
@@ -40,7 +40,10 @@ impl Role for Client {
                 }
                 Ok(())
             }
-            Some(Kind::End) => end(at.state(), head, payload.bytes()),
+            Some(Kind::End) => {
+                let most = at.link.ours.max_metadata;
+                end(at.state(), head, payload.bytes(), most)
+            }
             Some(Kind::Reset) => {
                 let error = broken_off(payload.bytes().first().copied(), &at.link.peer);
                 at.state().end(head.call, Err(error));
@@ -103,10 +106,10 @@ fn data(state: &mut State, head: FrameHead, bytes: Bytes, limits: ReadLimits) ->
 }
 
 /// How the server ended a call.
-fn end(state: &mut State, head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
+fn end(state: &mut State, head: FrameHead, payload: &[u8], most: u32) -> Result<(), Violation> {
     let mut fields = Fields(payload);
     let error = if head.has(FAILED) { Some(fields.error()?) } else { None };
-    let trailers = if head.has(METADATA) { fields.metadata()? } else { Metadata::new() };
+    let trailers = if head.has(METADATA) { fields.metadata(most)? } else { Metadata::new() };
     let Some(entry) = state.calls.get(&head.call) else { return Ok(()) };
     let end = match (error, entry.method) {
         (Some(error), Some(method)) => {
@@ -115,6 +118,9 @@ fn end(state: &mut State, head: FrameHead, payload: &[u8]) -> Result<(), Violati
             Err(error)
         }
         (Some(error), None) => Err(error),
+        (None, _) if entry.receiving.is_partial() => {
+            Err(Error::internal("the answer ended in the middle of a message"))
+        }
         (None, _) => Ok(trailers),
     };
     state.end(head.call, end);

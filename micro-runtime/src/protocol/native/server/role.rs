@@ -18,7 +18,7 @@ use crate::protocol::Site;
 use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::entry::{Entry, Item};
 use crate::protocol::native::fields::Fields;
-use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE};
+use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE, cost};
 use crate::protocol::native::inbox::{Inbox, Reader};
 use crate::protocol::native::link::{Link, Locked, Reset, State};
 use crate::protocol::native::violation::{Reason, Violation};
@@ -31,11 +31,13 @@ pub(crate) struct Server<H> {
     routes: Vec<Route>,
     /// The last call that was begun.
     last: u32,
+    /// Whether handlers were ended whose tasks are still there.
+    ended: bool,
 }
 
 impl<H: Host> Server<H> {
     pub(super) fn new(site: Arc<Site>, peer: Arc<str>, host: H) -> Self {
-        Self { site, peer, host, routes: Vec::new(), last: 0 }
+        Self { site, peer, host, routes: Vec::new(), last: 0, ended: false }
     }
 
     /// A path and a codec get their number, which is the next one.
@@ -75,13 +77,14 @@ impl<H: Host> Server<H> {
         let said = Said::read(head, &mut fields, ours.max_metadata)?;
         let length = fields.0.len();
         let start = all.len() - length;
+        let cost = if head.has(MESSAGE) { cost(length) } else { 0 };
         let whole = head.has(MESSAGE) && !head.has(MORE);
         let at_once = route.found.as_ref().map_or(true, |endpoint| whole && !endpoint.method.request.stream);
         self.host.called();
 
         let full = at.link.is_leaving() || at.state().calls.len() >= ours.max_calls as usize;
         if full || at_once {
-            at.state().pass(length)?;
+            at.state().pass(cost)?;
         }
         let begin = match &route.found {
             _ if full => {
@@ -98,7 +101,7 @@ impl<H: Host> Server<H> {
             let message = head.has(MESSAGE).then(|| payload.from(start));
             return self.wait(at, head, begin, message);
         }
-        if length > ours.call_window as usize {
+        if cost > ours.call_window as usize {
             return Err(Violation::of_flow("more was sent than the window of a call has room for"));
         }
         let how = route.pace.next();
@@ -168,7 +171,13 @@ impl<H: Host> Server<H> {
         let mut entry = Entry::new(stream, &link.theirs, &link.ours);
         if !stream {
             entry.begin = Some(Box::new(begin));
+            entry.since = Some(Instant::now());
             at.state().calls.insert(head.call, entry);
+            watch(link, at.state());
+            if message.is_none() && head.has(LAST) {
+                fail(at.state(), head.call, &no_message());
+                return Ok(());
+            }
             return self.first(at, head, message);
         }
         at.state().calls.insert(head.call, entry);
@@ -187,6 +196,9 @@ impl<H: Host> Server<H> {
         let limits = at.link.read_limits();
         match message {
             Some(message) => {
+                if head.has(MORE) {
+                    watch(at.link, at.state());
+                }
                 if let Err(error) = at.state().arrived(head, message, limits)? {
                     fail(at.state(), head.call, &error);
                 }
@@ -207,23 +219,31 @@ impl<H: Host> Server<H> {
         if head.call > self.last {
             return Err(Violation::of_protocol("a message of a call that was not begun"));
         }
-        let (limits, body_timeout) = (at.link.read_limits(), at.link.bounds.body_timeout);
+        let (link, limits) = (at.link, at.link.read_limits());
         let state = at.state();
         if let Err(error) = state.arrived(head, bytes, limits)? {
             fail(state, head.call, &error);
             return Ok(());
         }
-        if let Some(timeout) = body_timeout.filter(|_| head.has(MORE)) {
-            state.set_alarm(Instant::now() + timeout);
+        if head.has(MORE) {
+            watch(link, state);
         }
         let Some(entry) = state.calls.get_mut(&head.call) else { return Ok(()) };
         if entry.begin.is_some()
             && let Some(item) = entry.receiving.take_message()
             && let Some(begin) = entry.begin.take()
         {
+            entry.receiving.ignore();
             self.start(at, head.call, *begin, item, Run::Here, task);
         }
         Ok(())
+    }
+}
+
+/// Has the calls looked at when the time for the rest of a message is over.
+fn watch(link: &Link, state: &mut State) {
+    if let Some(timeout) = link.bounds.body_timeout {
+        state.set_alarm(Instant::now() + timeout);
     }
 }
 
@@ -251,14 +271,17 @@ impl<H: Host> Role for Server<H> {
             Some(Kind::End) => {
                 let state = at.state();
                 state.end(head.call, Ok(Metadata::new()));
-                if state.calls.get(&head.call).is_some_and(|entry| entry.begin.is_some()) {
-                    fail(state, head.call, &no_message());
+                match state.calls.get(&head.call) {
+                    Some(entry) if entry.receiving.is_partial() => fail(state, head.call, &cut_short()),
+                    Some(entry) if entry.begin.is_some() => fail(state, head.call, &no_message()),
+                    _ => {}
                 }
                 Ok(())
             }
             Some(Kind::Reset) => {
                 if let Some(handler) = at.state().remove(head.call).and_then(|entry| entry.handler) {
                     handler.abort();
+                    self.ended = true;
                 }
                 Ok(())
             }
@@ -280,7 +303,8 @@ impl<H: Host> Role for Server<H> {
         let timeout = link.bounds.body_timeout?;
         let (mut next, mut late): (Option<Instant>, _) = (None, Vec::new());
         for (call, entry) in &state.calls {
-            let Some(due) = entry.receiving.waits_since().map(|since| since + timeout) else { continue };
+            let waits = entry.receiving.waits_since().or(entry.since.filter(|_| entry.begin.is_some()));
+            let Some(due) = waits.map(|since| since + timeout) else { continue };
             if due <= now {
                 late.push(*call);
             } else {
@@ -300,6 +324,17 @@ impl<H: Host> Role for Server<H> {
     fn last(&self) -> u32 {
         self.last
     }
+
+    /// Who begins calls and breaks them off without a pause would otherwise have tasks made faster than
+    /// they end.
+    fn wants_rest(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+}
+
+#[cold]
+fn cut_short() -> Error {
+    Error::invalid_argument("the request ended in the middle of a message")
 }
 
 #[cold]

@@ -25,7 +25,7 @@ const LAST_RESORTS: usize = 3;
 pub(super) async fn send(
     core: &Core,
     channel: &Channel,
-    mut outgoing: Outgoing,
+    outgoing: &mut Outgoing,
     limit: &Option<Limit>,
     stage: &Stage,
 ) -> Result<(Answer, Pick)> {
@@ -67,20 +67,19 @@ pub(super) async fn send(
         let reused = way.is_reused();
         // Where there was a connection nothing was waited for.
         let start = if reused { pick.since() } else { Instant::now() };
-        let call = async {
-            match way {
-                Way::Native { connection, .. } => {
-                    let watched = || limit.iter().for_each(Limit::watch);
-                    native::client::call(&connection, &mut outgoing, start, watched).await
-                }
-                // It is large, and nothing of it is needed for the other way.
-                Way::Http(protocol, connection) => {
-                    over_http(protocol, outgoing.again(), &channel.0.service, connection).boxed().await
-                }
+        // Held to the deadline here, so that a node that does not answer is known to have failed.
+        let answered = match way {
+            Way::Native { connection, .. } => {
+                let watched = || limit.iter().for_each(Limit::watch);
+                hold(limit, native::client::call(connection, outgoing, start, watched)).await
+            }
+            // It is large, and nothing of it is needed for the other way.
+            Way::Http(protocol, connection) => {
+                let call = over_http(protocol, outgoing.again(), &channel.0.service, connection);
+                hold(limit, call.boxed()).await
             }
         };
-        // Held to the deadline here, so that a node that does not answer is known to have failed.
-        match hold(limit, call).await {
+        match answered {
             Ok(answer) => {
                 if !unheard {
                     pick.report(Outcome::Ok, start.elapsed());

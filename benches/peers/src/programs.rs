@@ -25,15 +25,15 @@ impl Programs {
         let rust: BTreeSet<_> = stacks
             .iter()
             .filter_map(|stack| match stack.program {
-                Program::Rust(package) => Some(package),
+                Program::Rust(program) => Some(program),
                 Program::Go(_) => None,
             })
             .collect();
         if build && !rust.is_empty() {
             cargo_build(&rust, home)?;
         }
-        for package in rust {
-            programs.found.insert(package, folder.join(package));
+        for program in rust {
+            programs.found.insert(program, folder.join(program));
         }
         Ok(programs)
     }
@@ -50,12 +50,12 @@ impl Programs {
 }
 
 /// All with one call of cargo, so that what they share is built once.
-fn cargo_build(packages: &BTreeSet<&str>, home: &Path) -> Result<()> {
+fn cargo_build(programs: &BTreeSet<&str>, home: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(home).args(["build", "--release"]);
-    for package in packages {
-        command.args(["--package", package]);
+    command.current_dir(home).args(["build", "--release", "--workspace"]);
+    for program in programs {
+        command.args(["--bin", program]);
     }
     let built = command.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !built.success() {

@@ -155,6 +155,7 @@ pub(crate) const STACKS: &[Stack] = &[
         about: "go-micro in Go, its gRPC plugin",
         program: Program::Go("go-micro"),
         variant: "grpc",
+        multiplexed: false,
         ..RUST
     },
 ];

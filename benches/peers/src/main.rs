@@ -10,6 +10,7 @@
 
 mod bars;
 mod catalog;
+mod go_code;
 mod machine;
 mod options;
 mod plan;

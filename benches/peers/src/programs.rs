@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::Result;
 use crate::catalog::{Program, Stack};
+use crate::go_code;
 
 /// The programs that could be built, and why the others could not.
 #[derive(Debug, Default)]
@@ -31,6 +32,24 @@ impl Programs {
             .collect();
         if build && !rust.is_empty() {
             cargo_build(&rust, home)?;
+        }
+        let go: BTreeSet<_> = stacks
+            .iter()
+            .filter_map(|stack| match stack.program {
+                Program::Go(program) => Some(program),
+                Program::Rust(_) => None,
+            })
+            .collect();
+        if !go.is_empty() {
+            // Go may not be there, and that is no reason to measure nothing.
+            match if build { go_build(&go, home, &folder) } else { Ok(()) } {
+                Ok(()) => {
+                    programs.found.extend(go.into_iter().map(|program| (program, folder.join(program))))
+                }
+                Err(error) => {
+                    programs.missing.extend(go.into_iter().map(|program| (program, error.to_string())))
+                }
+            }
         }
         for program in rust {
             programs.found.insert(program, folder.join(program));
@@ -62,4 +81,25 @@ fn cargo_build(programs: &BTreeSet<&str>, home: &Path) -> Result<()> {
         return Err("the stacks were not built; cargo says why above. `--only` leaves stacks out".into());
     }
     Ok(())
+}
+
+/// Makes the messages, and builds.
+fn go_build(programs: &BTreeSet<&str>, home: &Path, folder: &Path) -> Result<()> {
+    let module = home.join("go");
+    go_code::generate(home, &module, folder)?;
+    let mut command = Command::new("go");
+    command.current_dir(&module).args(["build", "-mod=readonly", "-trimpath", "-o"]).arg(folder);
+    command.args(programs.iter().map(|program| format!("./{program}")));
+    run(&mut command)
+}
+
+/// Runs a command of Go to its end.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let output =
+        command.output().map_err(|error| format!("Go, which builds it, cannot be started: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("Go does not build it: {}", said.lines().next_back().unwrap_or("it does not say why")).into())
 }

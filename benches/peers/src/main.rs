@@ -11,6 +11,7 @@
 mod bars;
 mod catalog;
 mod go_code;
+mod growth;
 mod machine;
 mod options;
 mod plan;
@@ -57,6 +58,9 @@ fn run(options: &Options) -> Result<()> {
         results.versions = versions::read(&home())?;
         if options.measures_peers() {
             results.peers = Some(rounds::measure(options, &home())?);
+        }
+        if options.growth {
+            results.growth = Some(growth::measure(options, &home())?);
         }
         results.write(&file)?;
     }

@@ -12,6 +12,7 @@ mod bars;
 mod catalog;
 mod go_code;
 mod growth;
+mod hello;
 mod machine;
 mod options;
 mod plan;
@@ -61,6 +62,9 @@ fn run(options: &Options) -> Result<()> {
         }
         if options.growth {
             results.growth = Some(growth::measure(options, &home())?);
+        }
+        if options.build {
+            results.hello = Some(hello::measure(&home())?);
         }
         results.write(&file)?;
     }

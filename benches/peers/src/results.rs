@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::growth::Growth;
+use crate::hello::Hello;
 use crate::machine::Machine;
 use crate::statistics::Summary;
 
@@ -20,6 +21,7 @@ pub(crate) struct Results {
     pub(crate) versions: BTreeMap<String, String>,
     pub(crate) peers: Option<Peers>,
     pub(crate) growth: Option<Growth>,
+    pub(crate) hello: Option<Vec<Hello>>,
 }
 
 /// The side-by-side runs.

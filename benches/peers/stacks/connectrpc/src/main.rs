@@ -14,7 +14,7 @@ use futures_util::future::try_join;
 use futures_util::{StreamExt as _, stream};
 use load::{Kept, NAME, Ready, Result, Turns};
 
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "it is generated")]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::use_self, reason = "it is generated")]
 mod generated {
     connectrpc::include_generated!();
 }

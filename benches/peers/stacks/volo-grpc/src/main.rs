@@ -1,5 +1,7 @@
 //! volo-grpc as its documentation sets it up.
 
+#![allow(clippy::result_large_err, reason = "the error of volo is")]
+
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use crate::protocol::{Protocol, native};
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
 use crate::tls::ClientTls;
-use crate::transport::{Tcp, Transport};
+use crate::transport::{Sockets, Transport};
 
 /// How long a call may take where neither the call, nor its context, nor its method says so. A
 /// call with a stream on either side has no such limit.
@@ -55,7 +55,7 @@ impl Default for Settings {
             discovery: None,
             addresses: Vec::new(),
             selector: None,
-            transport: Arc::new(Tcp),
+            transport: Arc::new(Sockets),
             protocol: None,
             tls: None,
             http_version: None,
@@ -91,7 +91,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls this address, and no registry is asked. Several addresses are balanced.
+    /// Calls this address, and no registry is asked: `127.0.0.1:8080`, or `unix:/run/greeter.sock`. Several
+    /// addresses are balanced.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.0.addresses.push(address.into());
         self
@@ -103,7 +104,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects through this transport; [`Tcp`] unless set.
+    /// Connects through this transport; [`Sockets`] unless set, which is TCP, and Unix sockets for addresses
+    /// that begin with `unix:`.
     pub fn transport(self, transport: impl Transport) -> Self {
         self.shared_transport(Arc::new(transport))
     }

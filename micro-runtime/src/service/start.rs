@@ -48,7 +48,10 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     if let Some(wrong) = service.wrong {
         return Err(wrong);
     }
-    let decided = Decided::new(service.options, &service.environment)?;
+    let mut decided = Decided::new(service.options, &service.environment)?;
+    if decided.address_from == Source::Default {
+        decided.address = service.transport.any_address().to_owned();
+    }
     let (registry, registry_from) =
         registry(&service.own, service.given.as_ref(), service.registry_in_code, &service.environment)?;
     let (selector, selector_from) = match &service.given {

@@ -19,7 +19,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The options of a [`Client`].
 ///
 /// What is not set here is taken from the environment (`MICRO_REGISTRY`,
-/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_PROTOCOL`, `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
+/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_PROTOCOL`, `MICRO_IN_PROCESS`,
+/// `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
 /// defaults.
 #[derive(Debug, Default)]
 #[must_use]
@@ -38,6 +39,7 @@ pub(super) struct Settings {
     pub(super) codecs: Codecs,
     pub(super) compression: Option<Compression>,
     pub(super) http_get: bool,
+    pub(super) in_process: Option<bool>,
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
@@ -62,6 +64,7 @@ impl Default for Settings {
             codecs: Codecs::default(),
             compression: None,
             http_get: false,
+            in_process: None,
             interceptors: Interceptors::default(),
             timeout: None,
             connect_timeout: Duration::from_secs(3),
@@ -136,6 +139,23 @@ impl ClientBuilder {
     /// can answer; off unless set. A message that is too long for a URL (8 KiB) is sent with POST.
     pub fn http_get(mut self, get: bool) -> Self {
         self.0.http_get = get;
+        self
+    }
+
+    /// Whether calls to services in this process stay in it, where this client has the same
+    /// [`Discovery`] as they: those of the service that it is the client of, for example. They do unless set, or
+    /// switched with `MICRO_IN_PROCESS` (`on`, `off`).
+    ///
+    /// Such a call is like any other, but that nothing is sent: a message is handed over as it is, and encoded
+    /// only where the two sides have different types for it. No limit of message sizes holds, there is no
+    /// compression, and [`Context::peer`](crate::Context::peer) is `in-process`. Where both sides are one message,
+    /// the handler runs in the future of the call.
+    ///
+    /// A client that is told how to call, by [`protocol`](Self::protocol), [`http_version`](Self::http_version),
+    /// [`http_get`](Self::http_get) or `tls`, calls so; and services with layers, which are of HTTP, are called
+    /// over HTTP.
+    pub fn in_process(mut self, yes: bool) -> Self {
+        self.0.in_process = Some(yes);
         self
     }
 

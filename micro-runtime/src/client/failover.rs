@@ -12,6 +12,7 @@ use super::Channel;
 use super::connections::{Connection, Way};
 use super::core::Core;
 use super::limit::{Limit, hold};
+use super::local::{self, Inside};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
@@ -46,6 +47,32 @@ pub(super) async fn send(
         stage.set(Stage::CONNECTING);
         let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
         let node = pick.candidate().clone();
+        if let Some(current) = &mut outgoing {
+            match local::call(core, node.node(), current)? {
+                Inside::Send => {}
+                Inside::Called(answer) => {
+                    stage.set(Stage::SENT);
+                    let start = Instant::now();
+                    return match hold(limit, answer).await {
+                        Ok(answer) => {
+                            if !unheard {
+                                pick.report(Outcome::Ok, start.elapsed());
+                            }
+                            Ok((local::answer(answer), pick))
+                        }
+                        Err(error) => {
+                            pick.done(outcome(&error));
+                            Err(error)
+                        }
+                    };
+                }
+                Inside::Refused(error) => {
+                    pick.done(Outcome::Failed);
+                    tried.nodes.push(Attempt { node, error, reused: false });
+                    continue;
+                }
+            }
+        }
         let address = &node.node().address;
         let (protocol, told) = match core.protocol {
             Some(protocol) => (protocol, true),

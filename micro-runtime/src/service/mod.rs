@@ -62,6 +62,7 @@ pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 /// | `MICRO_REGISTER_INTERVAL` | [`register_interval`](Self::register_interval) | 30 s |
 /// | `MICRO_SELECTOR` | the client's [`selector`](crate::client::ClientBuilder::selector) | `p2c` |
 /// | `MICRO_PROTOCOL` | the client's [`protocol`](crate::client::ClientBuilder::protocol) | what a node's record says |
+/// | `MICRO_IN_PROCESS` | the client's [`in_process`](crate::client::ClientBuilder::in_process) | `on` |
 /// | `MICRO_CLIENT_REQUEST_TIMEOUT` | the client's [`timeout`](crate::client::ClientBuilder::timeout) | 30 s |
 #[must_use = "a service does nothing until `run`, `start` or `in_memory` is called and awaited"]
 pub struct Service {
@@ -353,6 +354,8 @@ impl Service {
         self.environment(Environment::empty())
             .transport(MemoryTransport::new())
             .registry(MemoryRegistry::new())
+            // What is sent is to be encoded, as it is elsewhere.
+            .configure("in_process", |client| client.in_process(false))
             .start()
             .await
     }

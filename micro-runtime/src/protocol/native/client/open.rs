@@ -37,6 +37,7 @@ impl Opening {
         let compress = outgoing.compression.map(|compression| Compress { compression, from: 0 });
         match outgoing.take_body() {
             Outbound::Many(messages) => Ok(Self::Many { messages, compress }),
+            body @ Outbound::Carried(_) => Ok(Self::Many { messages: body.into_messages(), compress }),
             Outbound::One(message) => {
                 let (message, compression) = compressing::message(compress, message)?;
                 let Some(compression) = compression else { return Ok(Self::One { message, compressed: false }) };

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
-use crate::registry::{self, Discovery};
+use crate::registry::{self, Discovery, Locals};
 use crate::selector::{self, P2c, Selector};
 use crate::tls::ClientTls;
 
@@ -22,6 +22,8 @@ pub(super) struct Core {
     pub(super) connections: Connections,
     /// Where it is not left to the node's record.
     pub(super) protocol: Option<Protocol>,
+    /// The nodes in this process, where calls to them may stay in it.
+    pub(super) locals: Option<Locals>,
     /// Whether an option is set that only calls over HTTP have.
     pub(super) prefers_http: bool,
     pub(super) codecs: Codecs,
@@ -61,6 +63,13 @@ impl Core {
             (None, Some(name)) => Some(name.parse().map_err(|error: Error| error.context("MICRO_PROTOCOL"))?),
             (None, None) => None,
         };
+        let prefers_http = settings.http_version.is_some() || settings.http_get;
+        let may_stay = match (settings.in_process, environment.switch("MICRO_IN_PROCESS")?) {
+            (Some(in_process), _) => in_process,
+            (None, switched) => switched.unwrap_or(true),
+        };
+        let told = protocol.is_some() || prefers_http || settings.tls.is_some();
+        let locals = nodes.discovery().filter(|_| may_stay && !told).map(|found| found.locals().clone());
         let opener = Opener {
             transport: settings.transport.clone(),
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
@@ -84,7 +93,8 @@ impl Core {
             selector,
             connections: Connections::new(opener, settings.http_version, native, bounds),
             protocol,
-            prefers_http: settings.http_version.is_some() || settings.http_get,
+            locals,
+            prefers_http,
             codecs: settings.codecs.clone(),
             compression: settings.compression,
             http_get: settings.http_get,
@@ -96,6 +106,11 @@ impl Core {
 
     pub(super) fn discovery(&self) -> Option<&Discovery> {
         self.nodes.discovery()
+    }
+
+    /// Whether calls may stay in this process, as far as can be known before a node is picked.
+    pub(super) fn may_stay(&self) -> bool {
+        self.locals.as_ref().is_some_and(Locals::any)
     }
 
     /// The codec of a call: the one it names, else the first that the request prefers and the

@@ -11,6 +11,7 @@ use super::Channel;
 use super::connections::{Connection, Way};
 use super::core::Core;
 use super::limit::{Limit, hold};
+use super::local::{self, Inside};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
@@ -31,8 +32,6 @@ pub(super) async fn send(
 ) -> Result<(Answer, Pick)> {
     // Then the answer is returned before the node has said anything.
     let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
-    // A single message can be sent again; a stream is used up by the first try.
-    let again = matches!(outgoing.body, Outbound::One(_));
     let mut tried = Tried::default();
     loop {
         let picked = match core.nodes.known(channel) {
@@ -43,6 +42,33 @@ pub(super) async fn send(
             None => look_up(core, channel, &mut tried, stage).boxed().await?,
         };
         let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
+        match local::call(core, pick.candidate().node(), outgoing)? {
+            Inside::Send => {}
+            Inside::Called(answer) => {
+                stage.set(Stage::SENT);
+                let start = pick.since();
+                return match hold(limit, answer).await {
+                    Ok(answer) => {
+                        if !unheard {
+                            pick.report(Outcome::Ok, start.elapsed());
+                        }
+                        Ok((local::answer(answer), pick))
+                    }
+                    Err(error) => {
+                        pick.done(outcome(&error));
+                        Err(error)
+                    }
+                };
+            }
+            Inside::Refused(error) => {
+                let node = pick.candidate().clone();
+                pick.done(Outcome::Failed);
+                tried.nodes.push(Attempt { node, error, reused: false });
+                continue;
+            }
+        }
+        // A single message can be sent again; a stream is used up by the first try.
+        let again = matches!(outgoing.body, Outbound::One(_));
         let node = pick.candidate().node();
         let (protocol, told) = match core.protocol {
             Some(protocol) => (protocol, true),

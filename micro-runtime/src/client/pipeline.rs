@@ -1,19 +1,21 @@
 //! The way of a call down to the wire and back up.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{FutureExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
 use super::failover::Stage;
 use super::limit::{Limit, hold};
-use super::{Channel, failover};
+use super::local::Keeper;
+use super::{Channel, failover, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
-use crate::endpoint::{Body, Inbound, Messages, MethodDescriptor, Outbound};
+use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
 use crate::metadata::Around;
 use crate::protocol::Outgoing;
@@ -32,7 +34,8 @@ impl<A: Body, B: Body> Call<A, B> {
         *context = in_call(std::mem::take(context), method, options, core, now);
         let mut limit = Limit::new(context, method, now);
         if core.interceptors.is_empty() {
-            let mut outgoing = outgoing(core, method, context, &encoding, request.write(&encoding.codec)?);
+            let body = local::body(core, request, &encoding.codec)?;
+            let mut outgoing = outgoing(core, method, context, &encoding, body);
             drop(encoding);
             return transmit(channel, &mut outgoing, &mut limit).await;
         }
@@ -80,8 +83,8 @@ async fn intercepted<A: Body, B: Body>(
         move |call: Invocation| {
             let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
             async move {
-                let body = A::write_payload(call.request, &encoding.codec)?;
                 let core = channel.0.client.core()?;
+                let body = local::body_of::<A>(core, call.request, &encoding.codec)?;
                 let mut limit = Limit::new(&call.context, method, Instant::now());
                 let mut outgoing = outgoing(core, method, &call.context, &encoding, body);
                 let response: Response<B> = transmit(&channel, &mut outgoing, &mut limit).await?;
@@ -138,12 +141,16 @@ async fn transmit<B: Body>(
         }
         _ => error,
     })?;
-    let body = match answer.body {
-        Inbound::One(message) => Inbound::One(message),
-        Inbound::Many(messages) => Inbound::Many(held(messages, limit.take(), pick)),
-    };
     let method = outgoing.method;
-    let read = B::read(body, &outgoing.codec, |error| unreadable(method, error))?;
+    let explain = |error| unreadable(method, error);
+    let codec = &outgoing.codec;
+    let read = match answer.body {
+        Inbound::One(message) => B::read(Inbound::One(message), codec, explain)?,
+        Inbound::Many(messages) => B::read(Inbound::Many(held(messages, limit.take(), pick)), codec, explain)?,
+        Inbound::Carried(carried) => {
+            carried.take::<B>(codec, explain)?.wrapped(Keeper { limit: limit.take(), pick })
+        }
+    };
     Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around })
 }
 
@@ -165,7 +172,11 @@ fn unreadable(method: &MethodDescriptor, error: Error) -> Error {
 /// Holds a stream of answers to the deadline, and its node as busy until the end. What comes first
 /// says how the node does, unless that was known before; how long it took says nothing, because
 /// the node may have waited for this side.
-fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
+pub(super) fn held<T: Send + 'static>(
+    messages: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
+    limit: Option<Limit>,
+    pick: Pick,
+) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
     let state = Some((messages, limit, pick));
     Box::pin(stream::unfold(state, async |state| {
         let (mut messages, limit, mut pick) = state?;
@@ -205,7 +216,7 @@ mod tests {
         let pick = Pick::new(&Arc::new(Candidate::new(node)));
         let context = Context::new().with_timeout(Duration::from_secs(1));
         let messages = stream::iter([Ok(Bytes::from_static(b"1")), Err(Error::canceled("broken off"))]);
-        let mut messages = held(Box::pin(messages), Limit::new(&context, &COUNT, Instant::now()), pick);
+        let mut messages = held(messages, Limit::new(&context, &COUNT, Instant::now()), pick);
         assert_eq!(messages.try_next().await.unwrap().unwrap(), "1");
         advance(Duration::from_secs(1)).await;
         assert_eq!(messages.try_next().await.unwrap_err().code(), Code::DeadlineExceeded);

@@ -103,7 +103,7 @@ impl Outgoing {
     pub(crate) fn again(&mut self) -> Self {
         let body = match &self.body {
             Outbound::One(message) => Outbound::One(message.clone()),
-            Outbound::Many(_) => self.take_body(),
+            Outbound::Many(_) | Outbound::Carried(_) => self.take_body(),
         };
         Self {
             method: self.method,

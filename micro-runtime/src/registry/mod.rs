@@ -30,6 +30,7 @@
 pub mod conformance;
 mod describe;
 mod discovery;
+mod locals;
 #[cfg(feature = "mdns")]
 mod mdns;
 mod memory;
@@ -49,6 +50,7 @@ use futures_util::stream::BoxStream;
 pub use discovery::Discovery;
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
+pub(crate) use locals::{Locals, Membership};
 pub use memory::Memory;
 pub use named::{DEFAULT, by_name, from_environment};
 pub use record::{EndpointRecord, Labels, Node, ServiceRecord, ValueRecord};

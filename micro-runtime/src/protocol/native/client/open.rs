@@ -44,7 +44,7 @@ impl Opening {
     pub(super) fn new(outgoing: &mut Outgoing) -> Result<Self> {
         let compress = outgoing.compression.map(|compression| Compress { compression, from: 0 });
         match (&outgoing.body, compress) {
-            (Outbound::Many(_), compress) => {
+            (Outbound::Many(_) | Outbound::Carried(_), compress) => {
                 Ok(Self::Stream { messages: outgoing.take_body().into_messages(), compress })
             }
             (Outbound::One(_), None) => Ok(Self::Message),

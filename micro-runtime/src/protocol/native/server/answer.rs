@@ -63,7 +63,8 @@ pub(super) async fn serve(call: Call) {
             },
             Err(error) => return answer.fail(error),
         },
-        Ok(Outbound::Many(messages)) => {
+        Ok(body @ (Outbound::Many(_) | Outbound::Carried(_))) => {
+            let messages = body.into_messages();
             let (link, call) = (answer.link.clone(), answer.call);
             link.with(|state| ensure(state, call, &link));
             Sent::Stream(Pump::new(link, call, messages, compress))

@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
+    pub(super) max_connections: usize,
     pub(super) discovery_timeout: Duration,
     pub(super) max_message_size: usize,
 }
@@ -62,6 +63,7 @@ impl Default for Settings {
             interceptors: Interceptors::default(),
             timeout: None,
             connect_timeout: Duration::from_secs(3),
+            max_connections: 1,
             discovery_timeout: Duration::from_secs(5),
             max_message_size: 4 * 1024 * 1024,
         }

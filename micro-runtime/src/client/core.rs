@@ -62,6 +62,7 @@ impl Core {
             transport: settings.transport.clone(),
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
+            max_connections: settings.max_connections,
         };
         Ok(Self {
             nodes,

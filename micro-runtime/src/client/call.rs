@@ -111,7 +111,7 @@ impl<A, B> fmt::Debug for Call<A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("method", &self.method.path)
-            .field("service", &self.channel.service)
+            .field("service", &self.channel.0.service)
             .field("timeout", &self.options.timeout)
             .finish_non_exhaustive()
     }

@@ -22,8 +22,9 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    pub(super) fn new(context: &Context, method: &'static MethodDescriptor) -> Option<Self> {
-        Some(Self { deadline: context.deadline()?, timeout: context.remaining()?, method, watched: AtomicBool::new(false) })
+    pub(super) fn new(context: &Context, method: &'static MethodDescriptor, now: Instant) -> Option<Self> {
+        let deadline = context.deadline()?;
+        Some(Self { deadline, timeout: deadline.saturating_duration_since(now), method, watched: AtomicBool::new(false) })
     }
 
     /// From now on the work ends by itself when its time is up: its connection sees to that, with one

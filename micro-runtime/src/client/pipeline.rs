@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{FutureExt as _, Stream, TryStreamExt as _, stream};
+use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
@@ -23,45 +24,21 @@ use crate::selector::{Outcome, Pick};
 impl<A: Body, B: Body> Call<A, B> {
     pub(super) async fn run(self) -> Result<Response<B>> {
         let Self { channel, context, method, request, options, .. } = self;
-        let core = channel.client.core()?;
+        let core = channel.0.client.core()?;
         let encoding = Encoding {
             codec: core.codec::<A, B>(options.codec.as_deref())?,
             compression: options.compression.or(core.compression),
         };
-        let context = in_call(context, method, options, core);
-        let limit = Limit::new(&context, method);
+        let now = Instant::now();
+        let context = in_call(context, method, options, core, now);
+        let limit = Limit::new(&context, method, now);
         if core.interceptors.is_empty() {
             let body = local::body(core, request, &encoding.codec)?;
             return transmit(&channel, method, &context, limit, encoding, body).await;
         }
 
-        // The metadata of the answer, for where an interceptor puts another answer in its place.
-        let passed = Arc::new(Mutex::new(None));
-        let last = {
-            let (channel, passed) = (channel.clone(), passed.clone());
-            move |call: Invocation| {
-                let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
-                async move {
-                    let body = local::body_of::<A>(channel.client.core()?, call.request, &encoding.codec)?;
-                    let limit = Limit::new(&call.context, method);
-                    let response: Response<B> =
-                        transmit(&channel, method, &call.context, limit, encoding, body).await?;
-                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
-                    Ok(match (response.answer.into_payload(), response.around) {
-                        (Payload::Message(message), Some(around)) => {
-                            Payload::Message(message.with_around(around))
-                        }
-                        (payload, _) => payload,
-                    })
-                }
-                .boxed()
-            }
-        };
-        let invocation = Invocation::new(method, context, request.into_payload());
-        let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
-        let around = payload.around().cloned();
-        let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
+        // It is large, and seldom needed.
+        intercepted(&channel, method, context, limit, encoding, request).boxed().await
     }
 }
 
@@ -75,13 +52,55 @@ struct Encoding {
 /// The context of the call itself, with its metadata and its deadline. What is nearest to the call
 /// wins: its own timeout, then its method's, then the client's; the deadline of the context always
 /// holds.
-fn in_call(context: Context, method: &MethodDescriptor, options: Options, core: &Core) -> Context {
+fn in_call(
+    context: Context,
+    method: &MethodDescriptor,
+    options: Options,
+    core: &Core,
+    now: Instant,
+) -> Context {
     let timeout = options.timeout.or(method.timeout).or(method.is_unary().then_some(core.timeout));
-    let context = match timeout {
-        Some(timeout) => context.with_timeout(timeout),
-        None => context,
+    let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
+    context.until(deadline).sending(options.metadata)
+}
+
+/// Makes a call through the interceptors.
+async fn intercepted<A: Body, B: Body>(
+    channel: &Channel,
+    method: &'static MethodDescriptor,
+    context: Context,
+    limit: Option<Limit>,
+    encoding: Encoding,
+    request: A,
+) -> Result<Response<B>> {
+    let core = channel.0.client.core()?;
+    // The metadata of the answer, for where an interceptor puts another answer in its place.
+    let passed = Arc::new(Mutex::new(None));
+    let last = {
+        let (channel, passed) = (channel.clone(), passed.clone());
+        move |call: Invocation| {
+            let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
+            async move {
+                let body = local::body_of::<A>(channel.0.client.core()?, call.request, &encoding.codec)?;
+                let limit = Limit::new(&call.context, method, Instant::now());
+                let response: Response<B> =
+                    transmit(&channel, method, &call.context, limit, encoding, body).await?;
+                *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
+                Ok(match (response.answer.into_payload(), response.around) {
+                    (Payload::Message(message), Some(around)) => {
+                        Payload::Message(message.with_around(around))
+                    }
+                    (payload, _) => payload,
+                })
+            }
+            .boxed()
+        }
     };
-    context.sending(options.metadata)
+    let invocation = Invocation::new(method, context, request.into_payload());
+    let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
+    let around = payload.around().cloned();
+    let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
+    Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
 }
 
 async fn transmit<B: Body>(
@@ -92,10 +111,9 @@ async fn transmit<B: Body>(
     encoding: Encoding,
     body: Outbound,
 ) -> Result<Response<B>> {
-    let core = channel.client.core()?;
+    let core = channel.0.client.core()?;
     let Encoding { codec, compression } = encoding;
     let outgoing = Outgoing {
-        service: channel.service.clone(),
         method,
         codec: codec.clone(),
         compression,
@@ -109,7 +127,7 @@ async fn transmit<B: Body>(
     let sent = hold(&limit, failover::send(core, channel, outgoing, &limit, &stage)).await;
     let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
         (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
-            limit.exceeded_while(doing, &channel.service)
+            limit.exceeded_while(doing, &channel.0.service)
         }
         _ => error,
     })?;
@@ -184,7 +202,7 @@ mod tests {
         let pick = Pick::new(&Arc::new(Candidate::new(node)));
         let context = Context::new().with_timeout(Duration::from_secs(1));
         let messages = stream::iter([Ok(Bytes::from_static(b"1")), Err(Error::canceled("broken off"))]);
-        let mut messages = held(messages, Limit::new(&context, &COUNT), pick);
+        let mut messages = held(messages, Limit::new(&context, &COUNT, Instant::now()), pick);
         assert_eq!(messages.try_next().await.unwrap().unwrap(), "1");
         advance(Duration::from_secs(1)).await;
         assert_eq!(messages.try_next().await.unwrap_err().code(), Code::DeadlineExceeded);

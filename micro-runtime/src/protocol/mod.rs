@@ -69,8 +69,6 @@ pub(crate) struct Site {
 /// A call that a client half sends.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// The name that the called service is registered by.
-    pub(crate) service: Arc<str>,
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
     /// How the messages of the request are compressed.
@@ -87,6 +85,8 @@ pub(crate) struct Outgoing {
 /// Where a call goes: what its request says of the connection it is sent on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
+    /// The name that the called service is registered by.
+    pub(crate) service: &'a str,
     pub(crate) scheme: &'a Scheme,
     pub(crate) authority: &'a Authority,
     pub(crate) version: Version,
@@ -96,6 +96,25 @@ impl Outgoing {
     /// The body, for the request; the rest of the call is still looked at.
     pub(crate) fn take_body(&mut self) -> Outbound {
         std::mem::replace(&mut self.body, Outbound::One(Bytes::new()))
+    }
+
+    /// The call to be made, and made once more where its request is one message. A stream goes with the
+    /// first of them.
+    pub(crate) fn again(&mut self) -> Self {
+        let body = match &self.body {
+            Outbound::One(message) => Outbound::One(message.clone()),
+            Outbound::Many(_) | Outbound::Carried(_) => self.take_body(),
+        };
+        Self {
+            method: self.method,
+            codec: self.codec.clone(),
+            compression: self.compression,
+            http_get: self.http_get,
+            metadata: self.metadata.clone(),
+            deadline: self.deadline,
+            body,
+            max_message_size: self.max_message_size,
+        }
     }
 
     /// The time left until the deadline, now that the call goes out.

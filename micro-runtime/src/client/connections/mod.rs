@@ -56,6 +56,16 @@ pub(super) enum Way {
     Http(Protocol, Connection),
 }
 
+impl Way {
+    /// Whether other calls had the connection before, so that its end may be on the way.
+    pub(super) fn is_reused(&self) -> bool {
+        match self {
+            Self::Native { reused, .. } => *reused,
+            Self::Http(_, connection) => connection.is_reused(),
+        }
+    }
+}
+
 /// A connection to be used for one call.
 pub(super) enum Connection {
     Http1(Lease),
@@ -72,6 +82,13 @@ impl Connections {
         let home = Arc::new(Home::new(opener));
         let native = Arc::new(native::Home::new(home.opener().clone(), settings, bounds));
         Self { home, native, version }
+    }
+
+    /// A way to call the node at this address in this protocol, where one is there already that needs no
+    /// waiting.
+    pub(super) fn ready(&self, address: &str, protocol: Protocol) -> Option<Way> {
+        let connection = if protocol == Protocol::Native { self.native.ready(address)? } else { return None };
+        Some(Way::Native { connection, reused: true })
     }
 
     /// A way to call the node at this address in this protocol. Where the native wire was only the

@@ -54,6 +54,14 @@ impl Home {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection to an address that is there already.
+    pub(super) fn ready(&self, address: &str) -> Option<Connection> {
+        match self.ways().get(address) {
+            Some(Way::Open(connection)) if !connection.is_closed() => Some(connection.clone()),
+            _ => None,
+        }
+    }
+
     /// The connection to an address.
     pub(super) async fn get(self: &Arc<Self>, address: &str) -> Result<Found> {
         let attempt = {

@@ -28,7 +28,10 @@ pub(super) struct CallAccount {
     size: u64,
     left: u64,
     read: u64,
+    /// What is lent of the window of the call.
     lent: u64,
+    /// What is lent of the window of the connection, which is that or more.
+    lent_of_all: u64,
 }
 
 impl Account {
@@ -58,7 +61,7 @@ impl Account {
 
 impl CallAccount {
     pub(super) fn new(window: u32) -> Self {
-        Self { size: window.into(), left: window.into(), read: 0, lent: 0 }
+        Self { size: window.into(), left: window.into(), read: 0, lent: 0, lent_of_all: 0 }
     }
 
     /// Notes bytes that arrived.
@@ -67,13 +70,15 @@ impl CallAccount {
         Ok(())
     }
 
-    /// Lends the call the rest of a message that goes on, where less than half of its window is left.
-    /// Returns what is to be granted of the call and on the connection.
-    pub(super) fn lend(&mut self, account: &mut Account) -> Result<(u64, u64)> {
-        if self.left >= self.size / 2 {
+    /// Lends the call the rest of a message that goes on, of which this much has just arrived, where less
+    /// than half of its window is left, or of the connection's: many calls could fill that with messages
+    /// of which none is whole. Returns what is to be granted of the call and on the connection.
+    pub(super) fn lend(&mut self, arrived: usize, account: &mut Account) -> Result<(u64, u64)> {
+        let of_call = if self.left < self.size / 2 { self.size / 2 } else { 0 };
+        let amount = if account.left < account.size / 2 { of_call.max(arrived as u64) } else { of_call };
+        if amount == 0 {
             return Ok((0, 0));
         }
-        let amount = self.size / 2;
         if account.lent + amount > account.max_lent {
             return Err(Error::resource_exhausted(format!(
                 "the large messages that arrive on this connection at the same time exceed {} bytes \
@@ -82,18 +87,21 @@ impl CallAccount {
             )));
         }
         account.lent += amount;
-        self.lent += amount;
-        self.left += amount;
-        Ok((amount, account.read(amount)))
+        self.lent_of_all += amount;
+        self.lent += of_call;
+        self.left += of_call;
+        Ok((of_call, account.read(amount)))
     }
 
     /// Notes bytes that were read, and returns what is to be granted of the call and on the connection.
     pub(super) fn read(&mut self, bytes: usize, account: &mut Account) -> (u64, u64) {
         let bytes = bytes as u64;
-        let back = bytes.min(self.lent);
-        self.lent -= back;
+        let back = bytes.min(self.lent_of_all);
+        self.lent_of_all -= back;
         account.lent -= back;
         let connection = account.read(bytes - back);
+        let back = bytes.min(self.lent);
+        self.lent -= back;
         self.read += bytes - back;
         if self.read < self.size / 2 {
             return (0, connection);
@@ -105,7 +113,7 @@ impl CallAccount {
     /// Gives everything back on the connection that the call holds: `held` are the bytes that nobody will
     /// read. Returns what is to be granted on the connection.
     pub(super) fn close(&mut self, held: usize, account: &mut Account) -> u64 {
-        let back = std::mem::take(&mut self.lent);
+        let back = std::mem::take(&mut self.lent_of_all);
         account.lent -= back;
         account.owed += back;
         account.read(held as u64)
@@ -148,7 +156,7 @@ mod tests {
                     call.arrive(now).unwrap();
                     left -= now;
                     if left > 0 {
-                        let (of_call, of_all) = call.lend(&mut account).unwrap();
+                        let (of_call, of_all) = call.lend(now, &mut account).unwrap();
                         window += of_call;
                         connection += of_all;
                     }
@@ -174,12 +182,28 @@ mod tests {
     }
 
     #[test]
+    fn messages_that_go_on_do_not_use_up_the_connection_together() {
+        let mut account = Account::new(4 * WINDOW, 64 << 20);
+        let mut calls: Vec<_> = (0..40).map(|_| CallAccount::new(WINDOW)).collect();
+        for call in &mut calls {
+            account.arrive(30_000).unwrap();
+            call.arrive(30_000).unwrap();
+            call.lend(30_000, &mut account).unwrap();
+            assert!(account.left >= u64::from(WINDOW), "no piece fits any more");
+        }
+        for call in &mut calls {
+            let _ = call.read(30_000, &mut account);
+        }
+        assert_eq!((account.lent, account.left + account.read), (0, 4 * u64::from(WINDOW)));
+    }
+
+    #[test]
     fn what_is_lent_is_bounded() {
         let mut account = Account::new(4 * WINDOW, WINDOW as usize);
         let mut calls = [CallAccount::new(WINDOW), CallAccount::new(WINDOW), CallAccount::new(WINDOW)];
         let mut lend = |call: &mut CallAccount| {
             call.arrive(40_000).unwrap();
-            call.lend(&mut account).map(|_| ())
+            call.lend(40_000, &mut account).map(|_| ())
         };
         assert!(lend(&mut calls[0]).is_ok() && lend(&mut calls[1]).is_ok());
         let error = lend(&mut calls[2]).unwrap_err();

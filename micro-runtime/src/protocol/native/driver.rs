@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::frame::{self, ACK, EXTENSIONS, FrameHead, HEAD, Kind};
-use super::link::{Link, State};
+use super::link::{Link, Locked, State};
 use super::outbox::{Outbox, SLICES};
 use super::violation::{Reason, Violation};
 use crate::error::Error;
@@ -29,7 +29,7 @@ const READS: usize = 4;
 
 /// With how much in the outbox pings are not answered any more, and a side that throttles reads no more, in
 /// bytes.
-const MOST_WAITING: usize = 4 * 1024 * 1024;
+pub(super) const MOST_WAITING: usize = 4 * 1024 * 1024;
 
 /// How long a side that has said its last waits for the other one to close.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -43,21 +43,25 @@ pub(crate) trait Role: Send + Unpin {
     /// Handles the frames of a call.
     fn frame(
         &mut self,
-        link: &Arc<Link>,
+        at: &mut Locked<'_>,
         head: FrameHead,
         payload: Payload<'_>,
         task: &mut TaskContext<'_>,
-        woken: &mut Vec<Waker>,
     ) -> Result<(), Violation>;
 
     /// The other side takes no calls after this one.
-    fn leaves(&mut self, link: &Link, last: u32, reason: Option<Reason>, text: &str, woken: &mut Vec<Waker>);
+    fn leaves(&mut self, at: &mut Locked<'_>, last: u32, reason: Option<Reason>, text: &str);
 
     /// Looks at all calls whose time may be up, and returns when to look again.
     fn look(&mut self, link: &Link, state: &mut State, now: Instant) -> Option<Instant>;
 
     /// The last call of the other side, which `GoAway` names.
     fn last(&self) -> u32;
+
+    /// Whether others are to have their turn before more is read.
+    fn wants_rest(&mut self) -> bool {
+        false
+    }
 }
 
 /// The payload of a frame, in the buffer of the connection.
@@ -100,6 +104,8 @@ pub(crate) struct Driver<T, R> {
     /// Whether others had their turn before what they leave is written.
     yielded: bool,
     clock: Pin<Box<Sleep>>,
+    /// Whether what was read with the `Hello` is still to be handled.
+    fresh: bool,
     /// When anything was last read.
     heard: Instant,
     /// When the other side was asked whether it is there.
@@ -128,6 +134,7 @@ where
             waiting: 0,
             unflushed: false,
             yielded: false,
+            fresh: true,
             clock: Box::pin(sleep_until(first)),
             heard: now,
             asked: None,
@@ -144,10 +151,10 @@ where
 
     fn leave(&mut self, reason: Reason, text: &str) {
         let last = self.role.last();
+        self.link.leave();
         self.link.with_own(&mut self.woken, |state| {
             if !state.closing {
                 state.closing = true;
-                state.leaving = true;
                 state.go_away(last, reason, text);
             }
         });
@@ -176,6 +183,7 @@ where
     /// Handles the frames that are in the buffer as a whole.
     fn handle(&mut self, task: &mut TaskContext<'_>) -> Result<(), Violation> {
         let Self { link, role, buffer, room, woken, .. } = self;
+        let mut at = Locked::new(link, woken);
         while let Some(head) = FrameHead::read(buffer) {
             if head.length > link.ours.max_frame as usize {
                 return Err(too_large(head.length, link.ours.max_frame));
@@ -187,11 +195,11 @@ where
             let before = buffer.len();
             let payload = Payload { buffer, length: head.length, room: *room };
             match head.kind() {
-                Some(Kind::Ping) => ping(link, head, payload.bytes(), woken)?,
-                Some(Kind::Credit) => credit(link, head, payload.bytes(), woken)?,
-                Some(Kind::GoAway) => go_away(link, role, payload.bytes(), woken)?,
+                Some(Kind::Ping) => ping(at.state(), head, payload.bytes())?,
+                Some(Kind::Credit) => credit(at.state(), head, payload.bytes())?,
+                Some(Kind::GoAway) => go_away(&mut at, role, payload.bytes())?,
                 Some(Kind::Hello) => return Err(Violation::of_protocol("a second `Hello`")),
-                Some(_) => role.frame(link, head, payload, task, woken)?,
+                Some(_) => role.frame(&mut at, head, payload, task)?,
                 None if head.kind >= EXTENSIONS => {}
                 None => return Err(Violation::of_protocol(format!("a frame of the kind {}", head.kind))),
             }
@@ -317,6 +325,8 @@ where
             };
             self.wake();
             if more {
+                // Who sends without a pause has no more kept for it than others.
+                self.waiting = self.writing.len() + self.link.with_own(&mut self.woken, |state| state.out.len());
                 continue;
             }
             let Self { link, woken, waiting, writing, .. } = self;
@@ -344,6 +354,9 @@ where
         if R::THROTTLES && self.waiting > MOST_WAITING {
             return Ok(false);
         }
+        if std::mem::take(&mut self.fresh) && !self.buffer.is_empty() {
+            self.handled(task)?;
+        }
         for _ in 0..READS {
             match self.poll_read(task) {
                 Poll::Pending => return Ok(false),
@@ -351,14 +364,23 @@ where
                 Poll::Ready(Ok(_)) => {
                     self.heard = Instant::now();
                     self.asked = None;
-                    let handled = self.handle(task);
-                    self.wake();
-                    handled.map_err(Ended::Broken)?;
+                    self.handled(task)?;
+                    if self.role.wants_rest() {
+                        // To the end of the queue of tasks, behind the calls that are to end.
+                        task.waker().wake_by_ref();
+                        return Ok(false);
+                    }
                 }
                 Poll::Ready(Err(error)) => return Err(Ended::Failed(error)),
             }
         }
         Ok(true)
+    }
+
+    fn handled(&mut self, task: &mut TaskContext<'_>) -> Result<(), Ended> {
+        let handled = self.handle(task);
+        self.wake();
+        handled.map_err(Ended::Broken)
     }
 
     /// Ends the calls, and says why where that is not known on the other side.
@@ -387,6 +409,7 @@ where
         };
         tracing::debug!(%peer, reason = error.message(), "a connection ended");
         let error = Arc::new(error);
+        self.link.leave();
         self.link.with_own(&mut self.woken, |state| state.fail(error));
         self.wake();
         self.clock.as_mut().reset(Instant::now() + FAREWELL);
@@ -461,6 +484,7 @@ where
 impl<T, R> Drop for Driver<T, R> {
     fn drop(&mut self) {
         let error = Error::unavailable(format!("the connection to {} was cut off", self.link.peer));
+        self.link.leave();
         self.link.with(|state| state.fail(Arc::new(error)));
     }
 }
@@ -470,39 +494,32 @@ fn too_large(length: usize, most: u32) -> Violation {
     Violation::of_protocol(format!("a frame of {length} bytes, where the most are {most}"))
 }
 
-fn ping(link: &Link, head: FrameHead, payload: &[u8], woken: &mut Vec<Waker>) -> Result<(), Violation> {
+fn ping(state: &mut State, head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
     let payload: [u8; 8] =
         payload.try_into().map_err(|_| Violation::of_protocol("a ping that is not of 8 bytes"))?;
     if head.has(ACK) {
         return Ok(());
     }
-    link.with_own(woken, |state| {
-        // Who pings and does not read the answers has none of them kept.
-        if state.out.len() > MOST_WAITING {
-            return Err(Violation::new(Reason::TooMuch, "pings whose answers are not read"));
-        }
-        frame::put(&mut state.out.tail, Kind::Ping, ACK, 0, |out| out.put_slice(&payload));
-        Ok(())
-    })
+    // Who pings and does not read the answers has none of them kept.
+    if state.out.len() > MOST_WAITING {
+        return Err(Violation::new(Reason::TooMuch, "pings whose answers are not read"));
+    }
+    frame::put(&mut state.out.tail, Kind::Ping, ACK, 0, |out| out.put_slice(&payload));
+    Ok(())
 }
 
-fn credit(link: &Link, head: FrameHead, payload: &[u8], woken: &mut Vec<Waker>) -> Result<(), Violation> {
+fn credit(state: &mut State, head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
     let amount = payload.try_into().map(u32::from_be_bytes);
     let amount = amount.map_err(|_| Violation::of_protocol("a grant that is not of 4 bytes"))?;
-    link.with_own(woken, |state| state.granted(head.call, amount.into()))
+    state.granted(head.call, amount.into())
 }
 
-fn go_away(
-    link: &Link,
-    role: &mut impl Role,
-    payload: &[u8],
-    woken: &mut Vec<Waker>,
-) -> Result<(), Violation> {
+fn go_away(at: &mut Locked<'_>, role: &mut impl Role, payload: &[u8]) -> Result<(), Violation> {
     let (last, rest) = payload
         .split_first_chunk()
         .and_then(|(last, rest)| Some((u32::from_be_bytes(*last), rest.split_first()?)))
         .ok_or_else(|| Violation::of_protocol("a `GoAway` that is too short"))?;
     let text = String::from_utf8_lossy(rest.1);
-    role.leaves(link, last, Reason::of(*rest.0), &text, woken);
+    role.leaves(at, last, Reason::of(*rest.0), &text);
     Ok(())
 }

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::account::{Account, CallAccount};
-use super::frame::{COMPRESSED, FrameHead, LAST, MORE};
+use super::frame::{COMPRESSED, FrameHead, LAST, MORE, cost};
 use super::server::Begin;
 use super::settings::{Settings, compression_of};
 use super::violation::Violation;
@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) method: Option<&'static MethodDescriptor>,
     /// What a server is to run once the request is there.
     pub(super) begin: Option<Box<Begin>>,
+    /// Since when that is waited for.
+    pub(super) since: Option<Instant>,
     /// What runs it, in a server.
     pub(super) handler: Option<AbortHandle>,
 }
@@ -57,7 +59,7 @@ pub(super) struct Receiving {
     /// How the other side ended: with its trailers, or why not.
     pub(super) end: Option<Result<Metadata>>,
     pub(super) waker: Option<Waker>,
-    /// Nobody reads any more.
+    /// Nobody reads any more, or nothing is due.
     discards: bool,
 }
 
@@ -66,6 +68,7 @@ pub(super) struct Receiving {
 struct Partial {
     bytes: BytesMut,
     compressed: bool,
+    cost: usize,
     since: Instant,
 }
 
@@ -74,6 +77,8 @@ struct Partial {
 pub(super) struct Item {
     bytes: Bytes,
     compressed: bool,
+    /// What it counts for the windows.
+    cost: usize,
 }
 
 /// What is granted to the other side: of the call, and on the connection.
@@ -81,16 +86,18 @@ pub(super) type Grants = (u64, u64);
 
 impl Item {
     pub(super) fn new(bytes: Bytes, compressed: bool) -> Self {
-        Self { bytes, compressed }
+        let cost = cost(bytes.len());
+        Self { bytes, compressed, cost }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// What it counts for the windows.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// The message itself, where it is no larger than it may be.
     pub(super) fn checked(self, limits: ReadLimits) -> Result<Bytes> {
-        check(self.len(), self.compressed, true, limits)?;
+        check(self.bytes.len(), self.compressed, true, limits)?;
         self.read(limits.max_message_size)
     }
 
@@ -123,6 +130,7 @@ impl Entry {
             deadline: None,
             method: None,
             begin: None,
+            since: None,
             handler: None,
         }
     }
@@ -137,42 +145,45 @@ impl Receiving {
         account: &mut Account,
         limits: ReadLimits,
     ) -> Result<Result<Grants>, Violation> {
-        self.account.arrive(bytes.len())?;
+        let cost = cost(bytes.len());
+        self.account.arrive(cost)?;
         if self.discards {
-            return Ok(Ok((0, self.account.close(bytes.len(), account))));
+            return Ok(Ok((0, self.account.close(cost, account))));
         }
         if self.end.is_some() {
             return Err(Violation::of_protocol("a message behind the last one"));
         }
         let mut grants = (0, 0);
         let item = match self.partial.take() {
-            None if !head.has(MORE) => Item { bytes, compressed: head.has(COMPRESSED) },
+            None if !head.has(MORE) => Item { bytes, compressed: head.has(COMPRESSED), cost },
             partial => {
                 let mut partial = partial.unwrap_or_else(|| Partial {
                     bytes: BytesMut::new(),
                     compressed: head.has(COMPRESSED),
+                    cost: 0,
                     since: Instant::now(),
                 });
+                partial.cost += cost;
                 partial.bytes.extend_from_slice(&bytes);
                 partial.since = Instant::now();
                 if head.has(MORE) {
                     let length = partial.bytes.len();
                     let lent = check(length, partial.compressed, false, limits)
-                        .and_then(|()| self.account.lend(account));
+                        .and_then(|()| self.account.lend(cost, account));
                     self.partial = Some(partial);
                     return Ok(lent);
                 }
-                Item { bytes: partial.bytes.freeze(), compressed: partial.compressed }
+                Item { bytes: partial.bytes.freeze(), compressed: partial.compressed, cost: partial.cost }
             }
         };
-        if let Err(error) = check(item.len(), item.compressed, true, limits) {
+        if let Err(error) = check(item.bytes.len(), item.compressed, true, limits) {
             return Ok(Err(error));
         }
         if self.stream {
             self.queue.push_back(item);
         } else {
             // It goes to its reader as a whole and at once.
-            grants = self.account.read(item.len(), account);
+            grants = self.account.read(item.cost, account);
             if self.message.replace(item).is_some() {
                 return Ok(Err(Error::unimplemented("more than one message where one is due")));
             }
@@ -212,9 +223,19 @@ impl Receiving {
     /// taken over and not read.
     pub(super) fn discard(&mut self, taken: usize, account: &mut Account) -> u64 {
         self.discards = true;
-        let waiting: usize = self.queue.drain(..).map(|item| item.len()).sum();
-        let partial = self.partial.take().map_or(0, |partial| partial.bytes.len());
+        let waiting: usize = self.queue.drain(..).map(|item| item.cost).sum();
+        let partial = self.partial.take().map_or(0, |partial| partial.cost);
         self.account.close(waiting + partial + taken, account)
+    }
+
+    /// Nothing more is due: what arrives all the same is thrown away.
+    pub(super) fn ignore(&mut self) {
+        self.discards = true;
+    }
+
+    /// Whether a message has begun and is not whole.
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial.is_some()
     }
 
     /// Since when the rest of a message is due.

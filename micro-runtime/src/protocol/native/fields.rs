@@ -9,6 +9,9 @@ use super::violation::Violation;
 use crate::error::{Code, Detail, Error};
 use crate::metadata::Metadata;
 
+/// What an entry of metadata counts beside its name and its value, in bytes.
+const ENTRY: usize = 32;
+
 pub(crate) fn put_number(out: &mut BytesMut, mut number: u64) {
     while number >= 0x80 {
         out.put_u8(number as u8 | 0x80);
@@ -29,6 +32,11 @@ pub(crate) fn put_metadata(out: &mut BytesMut, metadata: &Metadata) {
         put_bytes(out, name.as_bytes());
         put_bytes(out, value);
     }
+}
+
+/// What metadata counts for its limit, in bytes: names and values, and 32 for each entry, as in HTTP/2.
+pub(crate) fn size_of(metadata: &Metadata) -> usize {
+    metadata.iter().map(|(name, value)| name.len() + value.len() + ENTRY).sum()
 }
 
 /// The code, the message, and the details: their number, and each as its type and its value.
@@ -82,11 +90,16 @@ impl<'a> Fields<'a> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Violation::of_protocol("a text that is not UTF-8"))
     }
 
-    /// Entries that cannot be metadata are left out, as those of other protocols are.
-    pub(crate) fn metadata(&mut self) -> Result<Metadata, Violation> {
-        let mut metadata = Metadata::new();
+    /// Reads metadata that counts no more than `most`. Entries that cannot be metadata are left out, as
+    /// those of other protocols are.
+    pub(crate) fn metadata(&mut self, most: u32) -> Result<Metadata, Violation> {
+        let (mut metadata, mut size) = (Metadata::new(), 0);
         for _ in 0..self.number()? {
             let (name, value) = (self.text()?, self.bytes()?);
+            size += name.len() + value.len() + ENTRY;
+            if size > most as usize {
+                return Err(Violation::of_protocol(format!("metadata of over {most} bytes")));
+            }
             if metadata.append(name, value).is_err() {
                 tracing::debug!(name, "left out an entry that is not valid metadata");
             }
@@ -139,9 +152,11 @@ mod tests {
             }
             let mut out = BytesMut::new();
             put_metadata(&mut out, &metadata);
-            prop_assert!(Fields(&out).metadata().unwrap() == metadata);
+            let size = u32::try_from(size_of(&metadata)).unwrap();
+            prop_assert!(Fields(&out).metadata(size).unwrap() == metadata);
+            prop_assert!(size == 0 || Fields(&out).metadata(size - 1).is_err());
             for length in 0..out.len() {
-                prop_assert!(Fields(&out[..length]).metadata().is_err());
+                prop_assert!(Fields(&out[..length]).metadata(u32::MAX).is_err());
             }
         }
 
@@ -168,7 +183,7 @@ mod tests {
             let _ = Fields(&bytes).text();
             let _ = Fields(&bytes).error();
             // No more entries than there are bytes for, whatever their number is said to be.
-            if let Ok(metadata) = Fields(&bytes).metadata() {
+            if let Ok(metadata) = Fields(&bytes).metadata(u32::MAX) {
                 prop_assert!(metadata.len() <= bytes.len());
             }
         }

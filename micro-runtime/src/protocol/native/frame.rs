@@ -13,6 +13,21 @@ use bytes::{BufMut as _, BytesMut};
 /// The size of what stands in front of every payload.
 pub(crate) const HEAD: usize = 9;
 
+/// What a message, or a part of one, counts for the windows beside its bytes: about what it takes to keep
+/// one. Otherwise any number of empty messages would fit into a window.
+const OVERHEAD: usize = 32;
+
+/// What so many bytes of a message in one frame count for the windows.
+pub(crate) fn cost(length: usize) -> usize {
+    length + OVERHEAD
+}
+
+/// The most bytes of a message in one frame that count no more than this; `None` where not even an empty
+/// one does.
+pub(crate) fn within(cost: u64) -> Option<usize> {
+    usize::try_from(cost).unwrap_or(usize::MAX).checked_sub(OVERHEAD)
+}
+
 /// What a frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

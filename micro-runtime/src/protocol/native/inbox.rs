@@ -79,13 +79,16 @@ impl<R: Reader> Stream for Inbox<R> {
         let this = &mut *self;
         loop {
             if let Some(item) = this.taken.pop_front() {
-                this.read += item.len();
+                this.read += item.cost();
                 if this.read >= this.link.ours.call_window as usize / 2 {
                     this.link.with(|state| {
                         let State { calls, account, .. } = &mut *state;
                         let read = std::mem::take(&mut this.read);
-                        let grants = calls.get_mut(&this.call).map(|entry| entry.receiving.read(read, account));
-                        Link::grant(state, this.call, grants.unwrap_or_default());
+                        let grants = match calls.get_mut(&this.call) {
+                            Some(entry) => entry.receiving.read(read, account),
+                            None => (0, account.read(read as u64)),
+                        };
+                        Link::grant(state, this.call, grants);
                     });
                 }
                 return Poll::Ready(Some(item.read(this.max_message_size)));
@@ -105,14 +108,16 @@ impl<R: Reader> Stream for Inbox<R> {
 
 impl<R: Reader> Drop for Inbox<R> {
     fn drop(&mut self) {
-        let left: usize = self.taken.iter().map(Item::len).sum::<usize>() + self.read;
+        let left: usize = self.taken.iter().map(Item::cost).sum::<usize>() + self.read;
         let Self { link, call, reader, ended, .. } = self;
         link.with(|state| {
             let State { calls, account, .. } = &mut *state;
-            if let Some(entry) = calls.get_mut(call) {
-                let grant = entry.receiving.discard(left, account);
-                Link::grant(state, 0, (0, grant));
-            }
+            // Where the call is over already, what was taken over still counts on the connection.
+            let grant = match calls.get_mut(call) {
+                Some(entry) => entry.receiving.discard(left, account),
+                None => account.read(left as u64),
+            };
+            Link::grant(state, 0, (0, grant));
             reader.gone(state, *call, *ended);
         });
     }

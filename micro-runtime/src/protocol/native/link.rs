@@ -5,6 +5,7 @@
 //! task for all frames that arrived together.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -16,7 +17,7 @@ use super::account::Account;
 use super::bounds::Bounds;
 use super::client::Begun;
 use super::entry::{Entry, Grants};
-use super::frame::{self, FrameHead, Kind};
+use super::frame::{self, FrameHead, Kind, cost};
 use super::outbox::Outbox;
 use super::settings::Settings;
 use super::violation::{Reason, Violation};
@@ -31,6 +32,8 @@ const FULL: usize = 512 * 1024;
 #[derive(Debug)]
 pub(crate) struct Link {
     state: Mutex<State>,
+    /// Nothing new is to begin on the connection.
+    leaving: AtomicBool,
     /// What this side takes.
     pub(super) ours: Settings,
     /// What the other side takes.
@@ -46,17 +49,19 @@ pub(crate) struct State {
     pub(super) calls: FxHashMap<u32, Entry>,
     /// What may be sent of all calls.
     send_window: u64,
+    /// What the other side takes.
+    pub(super) theirs: Settings,
     pub(super) account: Account,
     /// The task of the connection, while it waits. While it runs it looks for itself.
     driver: Option<Waker>,
     /// The calls that are to be woken once the lock is free.
     woken: Vec<Waker>,
-    /// The calls that wait until they may begin.
-    room: VecDeque<Waker>,
+    /// The calls that wait until they may begin, by the numbers that they drew.
+    room: VecDeque<(u64, Waker)>,
+    /// The last of these numbers.
+    drawn: u64,
     /// The streams that wait until the outbox is written.
     crowd: Vec<Waker>,
-    /// Nothing new is to begin on the connection.
-    pub(super) leaving: bool,
     /// The connection is to end when its calls have.
     pub(super) closing: bool,
     /// Why the connection is over.
@@ -73,18 +78,19 @@ impl Link {
             out: Outbox::default(),
             calls: FxHashMap::default(),
             send_window: theirs.connection_window.into(),
+            theirs,
             account: Account::new(ours.connection_window, bounds.max_buffered),
             driver: None,
             woken: Vec::new(),
             room: VecDeque::new(),
+            drawn: 0,
             crowd: Vec::new(),
-            leaving: false,
             closing: false,
             ended: None,
             alarm: None,
             begun: Begun::default(),
         };
-        Self { state: Mutex::new(state), ours, theirs, bounds, peer }
+        Self { state: Mutex::new(state), leaving: AtomicBool::new(false), ours, theirs, bounds, peer }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -114,6 +120,15 @@ impl Link {
         changed
     }
 
+    /// Nothing new is to begin on the connection.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
     /// Wakes the task of the connection.
     pub(super) fn nudge(&self) {
         let driver = self.lock().driver.take();
@@ -134,6 +149,38 @@ impl Link {
                 });
             }
         }
+    }
+}
+
+/// A connection whose task handles what has arrived: its state is locked when it is first needed, and stays
+/// so from frame to frame.
+pub(crate) struct Locked<'a> {
+    pub(super) link: &'a Arc<Link>,
+    guard: Option<MutexGuard<'a, State>>,
+    woken: &'a mut Vec<Waker>,
+}
+
+impl<'a> Locked<'a> {
+    /// The calls that are to be woken are left in `woken`.
+    pub(super) fn new(link: &'a Arc<Link>, woken: &'a mut Vec<Waker>) -> Self {
+        Self { link, guard: None, woken }
+    }
+
+    pub(super) fn state(&mut self) -> &mut State {
+        self.guard.get_or_insert_with(|| self.link.lock())
+    }
+
+    /// Lets others at the state, before something runs that may need it.
+    pub(super) fn unlock(&mut self) {
+        if let Some(mut state) = self.guard.take() {
+            self.woken.append(&mut state.woken);
+        }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.unlock();
     }
 }
 
@@ -164,7 +211,7 @@ impl State {
 
     /// Wakes everybody who waits for a place on the connection.
     pub(super) fn wake_all_waiting(&mut self) {
-        self.woken.extend(self.room.drain(..));
+        self.woken.extend(self.room.drain(..).map(|(_, waker)| waker));
     }
 
     /// Waits until the outbox has room.
@@ -176,9 +223,32 @@ impl State {
         Poll::Pending
     }
 
-    /// Waits until there may be one call more.
-    pub(super) fn wait_for_place(&mut self, task: &TaskContext<'_>) {
-        self.room.push_back(task.waker().clone());
+    /// Waits until there may be one call more. Who waits has a number, and with it keeps its place.
+    pub(super) fn wait_for_place(&mut self, number: &mut Option<u64>, task: &TaskContext<'_>) {
+        let number = *number.get_or_insert_with(|| {
+            self.drawn += 1;
+            self.drawn
+        });
+        let waker = task.waker().clone();
+        match self.room.binary_search_by_key(&number, |(number, _)| *number) {
+            Ok(at) => self.room[at].1 = waker,
+            Err(at) => self.room.insert(at, (number, waker)),
+        }
+    }
+
+    /// The call with this number waits no longer: it begins, or nobody wants it any more. The place that it
+    /// was woken for is for another one then.
+    pub(super) fn waits_no_longer(&mut self, number: u64, begins: bool) {
+        match self.room.binary_search_by_key(&number, |(number, _)| *number) {
+            Ok(at) => drop(self.room.remove(at)),
+            Err(_) if begins => {}
+            Err(_) => self.wake_next(),
+        }
+    }
+
+    fn wake_next(&mut self) {
+        let next = self.room.pop_front();
+        self.woken.extend(next.map(|(_, waker)| waker));
     }
 
     /// Takes a call out, and lets one that waits begin in its place.
@@ -186,8 +256,8 @@ impl State {
         let mut entry = self.calls.remove(&call)?;
         let held = entry.receiving.discard(0, &mut self.account);
         Link::grant(self, call, (0, held));
-        let (sender, next) = (entry.sending.waker.take(), self.room.pop_front());
-        self.woken.extend(sender.into_iter().chain(next));
+        self.woken.extend(entry.sending.waker.take());
+        self.wake_next();
         Some(entry)
     }
 
@@ -206,12 +276,12 @@ impl State {
         self.send_window.min(theirs.call_window.into())
     }
 
-    /// Notes bytes of messages that are sent. Those of a call that has no entry are noted of the
+    /// Notes what messages that are sent count. Those of a call that has no entry are noted of the
     /// connection alone.
-    pub(super) fn sent(&mut self, call: u32, bytes: usize) {
-        self.send_window = self.send_window.saturating_sub(bytes as u64);
+    pub(super) fn sent(&mut self, call: u32, cost: usize) {
+        self.send_window = self.send_window.saturating_sub(cost as u64);
         if let Some(entry) = self.calls.get_mut(&call) {
-            entry.sending.window = entry.sending.window.saturating_sub(bytes as u64);
+            entry.sending.window = entry.sending.window.saturating_sub(cost as u64);
         }
     }
 
@@ -238,9 +308,9 @@ impl State {
     }
 
     /// Notes what arrived for nobody, or is read at once.
-    pub(super) fn pass(&mut self, bytes: usize) -> Result<(), Violation> {
-        self.account.arrive(bytes)?;
-        let grant = self.account.read(bytes as u64);
+    pub(super) fn pass(&mut self, cost: usize) -> Result<(), Violation> {
+        self.account.arrive(cost)?;
+        let grant = self.account.read(cost as u64);
         Link::grant(self, 0, (0, grant));
         Ok(())
     }
@@ -254,9 +324,9 @@ impl State {
     ) -> Result<Result<()>, Violation> {
         let Some(entry) = self.calls.get_mut(&head.call) else {
             // It crossed the end of the call.
-            return self.pass(bytes.len()).map(Ok);
+            return self.pass(cost(bytes.len())).map(Ok);
         };
-        self.account.arrive(bytes.len())?;
+        self.account.arrive(cost(bytes.len()))?;
         match entry.receiving.arrive(head, bytes, &mut self.account, limits)? {
             Ok(grants) => {
                 let stream_or_end = entry.receiving.is_due();
@@ -307,7 +377,6 @@ impl State {
         if self.ended.is_some() {
             return;
         }
-        self.leaving = true;
         for entry in self.calls.values_mut() {
             if let Some(handler) = entry.handler.take() {
                 handler.abort();

@@ -35,9 +35,9 @@ impl Outbox {
     }
 
     /// Appends bytes, without a copy where they are many.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(super) fn push(&mut self, bytes: &Bytes) {
         if bytes.len() < WORTH_A_SLICE {
-            self.tail.extend_from_slice(&bytes);
+            self.tail.extend_from_slice(bytes);
             return;
         }
         debug_assert_eq!(self.written, 0, "nothing is appended to what is being written");
@@ -47,7 +47,7 @@ impl Outbox {
             self.chunks.push_back(tail);
         }
         self.chunks_length += bytes.len();
-        self.chunks.push_back(bytes);
+        self.chunks.push_back(bytes.clone());
     }
 
     /// What is written next.
@@ -103,7 +103,7 @@ mod tests {
             for (index, length) in parts.into_iter().enumerate() {
                 let part = vec![index as u8; length];
                 due.extend_from_slice(&part);
-                outbox.push(part.into());
+                outbox.push(&part.into());
             }
             prop_assert_eq!(outbox.len(), due.len());
             let mut written = Vec::new();

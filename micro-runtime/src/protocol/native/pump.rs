@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use super::frame::{self, COMPRESSED, HEAD, Kind, LAST, MORE};
+use super::frame::{self, COMPRESSED, HEAD, Kind, LAST, MORE, cost};
 use super::link::Link;
 use super::settings::number_of;
 use crate::endpoint::Encode;
@@ -24,7 +24,7 @@ const BATCH: usize = 64 * 1024;
 pub(super) struct Frames {
     ready: VecDeque<Ready>,
     buffer: BytesMut,
-    /// What stands in the buffer, without the heads of the frames.
+    /// What that which stands in the buffer counts for the windows.
     buffered: usize,
 }
 
@@ -47,7 +47,7 @@ impl Frames {
             let payload = message.split_to(piece.min(message.len()));
             flags |= if !message.is_empty() { MORE } else if last { LAST } else { 0 };
             frame::put_head(&mut self.buffer, payload.len(), Kind::Data, flags, call);
-            let (frames, cost) = (self.buffer.split().freeze(), payload.len());
+            let (frames, cost) = (self.buffer.split().freeze(), cost(payload.len()));
             self.ready.push_back(Ready { frames, payload, cost });
             if message.is_empty() {
                 return;
@@ -91,14 +91,15 @@ impl Frames {
         let length = self.buffer.len() - start - HEAD;
         if length <= piece {
             frame::patch_length(&mut self.buffer, start);
-            self.buffered += length;
-            // No batch is larger than a window.
-            if self.buffered > piece {
+            let cost = cost(length);
+            self.buffered += cost;
+            // No batch is larger than a piece: only what is that large surely fits into the windows.
+            if self.buffered > frame::cost(piece) {
                 let last = self.buffer.split_off(start);
-                self.buffered -= length;
+                self.buffered -= cost;
                 self.cut();
                 self.buffer = last;
-                self.buffered = length;
+                self.buffered = cost;
             }
             return polled;
         }
@@ -137,9 +138,9 @@ impl Frames {
                 ready!(state.poll_room(task));
                 let Some(next) = self.ready.pop_front() else { return Poll::Ready(true) };
                 state.sent(call, next.cost);
-                state.out.push(next.frames);
+                state.out.push(&next.frames);
                 if !next.payload.is_empty() {
-                    state.out.push(next.payload);
+                    state.out.push(&next.payload);
                 }
             }
         })
@@ -202,7 +203,7 @@ impl Pump {
                 Ok(Poll::Ready(Some(Ok(())))) => continue,
                 Ok(Poll::Ready(Some(Err(error)))) => self.ended = Err(error),
                 Ok(Poll::Ready(None)) => {}
-                Err(_) => self.ended = Err(Error::internal("the request stream panicked")),
+                Err(_) => self.ended = Err(Error::internal("the stream of messages panicked")),
             }
             self.messages = None;
         }

@@ -1,6 +1,6 @@
 //! How a connection begins: the preface of each side, which says the version, and its settings.
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::fields::{Fields, put_number};
 use super::frame::{self, Kind};
@@ -12,6 +12,11 @@ pub(crate) const PREFACE: &[u8; 8] = b"\xa9micro\r\n";
 
 /// The versions of the protocol that this build speaks.
 pub(crate) const VERSIONS: &[u8] = &[1];
+
+/// The longest path of a method, and the longest name of a codec, in bytes: a server keeps those of all
+/// routes.
+pub(crate) const MAX_PATH: usize = 1024;
+pub(crate) const MAX_CODEC: usize = 128;
 
 /// The largest payload there can be.
 const LARGEST_FRAME: usize = (1 << 24) - 1;
@@ -64,10 +69,11 @@ impl Settings {
         ]
     }
 
-    /// The longest part of a message in one frame. Half a window, so that what is read always makes room
-    /// for it.
+    /// The longest part of a message in one frame. It counts no more than half the window of a call and a
+    /// quarter of that of the connection: what is read always makes room for so much.
     pub(crate) fn piece(&self) -> usize {
-        (self.max_frame as usize).min(self.call_window as usize / 2)
+        let room = (self.call_window / 2).min(self.connection_window / 4);
+        (self.max_frame as usize).min(frame::within(room.into()).unwrap_or_default())
     }
 
     /// Whether messages in this compression are read.
@@ -82,6 +88,14 @@ pub(crate) fn number_of(compression: Compression) -> u8 {
         "gzip" => 1,
         _ => 2,
     }
+}
+
+/// A compressed message as it is on the wire.
+pub(crate) fn marked(compression: Compression, message: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(1 + message.len());
+    bytes.put_u8(number_of(compression));
+    bytes.put_slice(message);
+    bytes.freeze()
 }
 
 /// The compression of this number, if this build has it.
@@ -122,6 +136,8 @@ pub(crate) fn read_hello(payload: &[u8]) -> Result<(Vec<u8>, Settings), Violatio
             _ => {}
         }
     }
+    // With the path, and what else stands in front of a message, it has to fit into a frame.
+    settings.max_metadata = settings.max_metadata.min(settings.max_frame / 2);
     Ok((versions, settings))
 }
 
@@ -171,7 +187,7 @@ mod tests {
         #[test]
         fn any_bytes_are_settings_or_a_violation(bytes in vec(any::<u8>(), 0..60)) {
             if let Ok((_, settings)) = read_hello(&bytes) {
-                prop_assert!(settings.piece() >= 16 * 1024);
+                prop_assert!(settings.piece() >= 16 * 1024 - 32);
                 prop_assert!(settings.piece() <= LARGEST_FRAME);
             }
         }

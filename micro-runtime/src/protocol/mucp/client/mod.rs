@@ -82,7 +82,6 @@ mod tests {
         metadata.append("tenant", "acme").unwrap();
         metadata.append("micro-topic", "taken for an event").unwrap();
         Outgoing {
-            service: "greeter".into(),
             method,
             codec: Codec::JSON,
             compression: None,
@@ -95,7 +94,7 @@ mod tests {
     }
 
     fn target(authority: &Authority) -> Target<'_> {
-        Target { scheme: &Scheme::HTTP, authority, version: Version::HTTP_11 }
+        Target { service: "greeter", scheme: &Scheme::HTTP, authority, version: Version::HTTP_11 }
     }
 
     /// Makes a call that is answered like this, and returns what was sent as well.

@@ -12,7 +12,12 @@ use crate::protocol::Answer;
 
 /// Waits for the answer.
 pub(super) async fn one(mut open: Open, max_message_size: usize) -> Result<Answer> {
+    // What ends the call wakes the task that began it.
+    let mut began = true;
     let entry = poll_fn(|task| {
+        if std::mem::take(&mut began) {
+            return Poll::Pending;
+        }
         open.link().with(|state| {
             let Some(entry) = state.calls.get_mut(&open.call) else { return Poll::Ready(None) };
             if entry.receiving.end.is_some() {

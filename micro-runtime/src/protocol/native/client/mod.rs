@@ -9,7 +9,9 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use super::bounds::Bounds;
 use super::driver::Driver;
@@ -99,13 +101,18 @@ fn hello(head: FrameHead, payload: &[u8], peer: &str) -> Result<Settings, NotOpe
             let (versions, settings) = read_hello(payload).map_err(|violation| broke(&violation))?;
             match versions.as_slice() {
                 [version] if VERSIONS.contains(version) => Ok(settings),
-                other => Err(broke(&format!("it speaks the versions {other:?} of the native wire, and this side {VERSIONS:?}"))),
+                other => {
+                    let text = format!("it speaks the versions {other:?} of the native wire, and this side {VERSIONS:?}");
+                    Err(NotOpened { speaks: false, ..broke(&text) })
+                }
             }
         }
         Some(Kind::GoAway) => {
             let text = String::from_utf8_lossy(payload.get(5..).unwrap_or_default());
-            let not_here = payload.get(4).is_some_and(|reason| *reason == Reason::NotHere as u8);
-            Err(NotOpened { speaks: !not_here, ..broke(&text) })
+            let reason = payload.get(4).copied().and_then(Reason::of);
+            // They are what HTTP is for.
+            let not_spoken = matches!(reason, Some(Reason::NotHere | Reason::Version));
+            Err(NotOpened { speaks: !not_spoken, ..broke(&text) })
         }
         _ => Err(not_spoken(peer)),
     }
@@ -123,21 +130,16 @@ fn not_spoken(peer: &str) -> NotOpened {
 impl Connection {
     /// Whether no new calls can be made on it.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.0.with(|state| state.leaving)
-    }
-
-    /// How many calls are open, and how many there may be.
-    pub(crate) fn load(&self) -> (usize, usize) {
-        (self.0.0.with(|state| state.calls.len()), self.0.0.theirs.max_calls as usize)
+        self.0.0.is_leaving()
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.with(|state| {
-            state.leaving = true;
             state.closing = true;
         });
+        self.0.leave();
         self.0.nudge();
     }
 }
@@ -145,22 +147,24 @@ impl Drop for Handle {
 /// Makes one call. `began` hears when it is on its way, and the connection sees to its deadline from then on.
 pub(crate) async fn call(
     connection: &Connection,
-    mut outgoing: Outgoing,
+    outgoing: &mut Outgoing,
+    now: Instant,
     began: impl Fn() + Send,
 ) -> Result<Answer> {
     let link = &connection.0.0;
     let (method, max_message_size) = (outgoing.method, outgoing.max_message_size);
-    let mut opening = Some(Opening::new(&mut outgoing)?);
-    // Borrowed for itself alone: what it had for a body may not be looked at by two.
-    let outgoing = &mut outgoing;
-    let call = poll_fn(|task| open::poll_open(link, outgoing, &mut opening, task)).await?;
+    let mut opening = Opening::new(outgoing)?;
+    let call = {
+        let mut place = open::Place::new(link);
+        poll_fn(|task| open::poll_open(link, outgoing, &mut opening, &mut place, now, task)).await?
+    };
     began();
     let open = Open { connection: connection.clone(), call, over: false };
-    if let Some(opening) = opening {
-        open::send_rest(link.clone(), call, opening);
+    if !matches!(opening, Opening::Sent) {
+        open::send_rest(link.clone(), call, opening, outgoing);
     }
     if method.response.stream {
-        return stream::answer(open, method, max_message_size).await;
+        return stream::answer(open, method, max_message_size).boxed().await;
     }
     answer::one(open, max_message_size).await
 }

@@ -1,17 +1,18 @@
 //! What a client makes of the frames that arrive.
 
-use std::sync::Arc;
-use std::task::{Context as TaskContext, Waker};
+use std::task::Context as TaskContext;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::metadata::Metadata;
 use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::frame::{FAILED, FrameHead, Kind, METADATA};
-use crate::protocol::native::link::{Link, Reset, State};
+use crate::protocol::native::link::{Link, Locked, Reset, State};
 use crate::protocol::native::violation::{Reason, Violation};
+use crate::protocol::read_limits::ReadLimits;
 
 /// The role of a client.
 pub(super) struct Client;
@@ -21,68 +22,49 @@ impl Role for Client {
 
     fn frame(
         &mut self,
-        link: &Arc<Link>,
+        at: &mut Locked<'_>,
         head: FrameHead,
         payload: Payload<'_>,
         _task: &mut TaskContext<'_>,
-        woken: &mut Vec<Waker>,
     ) -> Result<(), Violation> {
+        let limits = at.link.read_limits();
         match head.kind() {
-            Some(Kind::Data) => {
-                let bytes = payload.from(0);
-                link.with_own(woken, |state| data(link, state, head, bytes))
-            }
+            Some(Kind::Data) => data(at.state(), head, payload.from(0), limits),
             Some(Kind::Head) => {
-                let headers = Fields(payload.bytes()).metadata()?;
-                link.with_own(woken, |state| {
-                    if let Some(entry) = state.calls.get_mut(&head.call) {
-                        entry.receiving.headers = Some(headers);
-                        let waker = if entry.receiving.is_due() { entry.receiving.waker.take() } else { None };
-                        state.wake(waker);
-                    }
-                });
+                let headers = Fields(payload.bytes()).metadata(at.link.ours.max_metadata)?;
+                let state = at.state();
+                if let Some(entry) = state.calls.get_mut(&head.call) {
+                    entry.receiving.headers = Some(headers);
+                    let waker = if entry.receiving.is_due() { entry.receiving.waker.take() } else { None };
+                    state.wake(waker);
+                }
                 Ok(())
             }
             Some(Kind::End) => {
-                let mut fields = Fields(payload.bytes());
-                let error = if head.has(FAILED) { Some(fields.error()?) } else { None };
-                let trailers = if head.has(METADATA) { fields.metadata()? } else { Default::default() };
-                link.with_own(woken, |state| {
-                    let Some(entry) = state.calls.get(&head.call) else { return };
-                    let end = match (error, entry.method) {
-                        (None, _) => Ok(trailers),
-                        (Some(error), method) => {
-                            let (service, name) = method.map_or(("", ""), |method| (method.service, method.name));
-                            let mut error = error.with_origin(service, name);
-                            error.metadata_mut().extend(trailers);
-                            Err(error)
-                        }
-                    };
-                    state.end(head.call, end);
-                });
-                Ok(())
+                let most = at.link.ours.max_metadata;
+                end(at.state(), head, payload.bytes(), most)
             }
             Some(Kind::Reset) => {
-                let error = broken_off(payload.bytes().first().copied(), &link.peer);
-                link.with_own(woken, |state| state.end(head.call, Err(error)));
+                let error = broken_off(payload.bytes().first().copied(), &at.link.peer);
+                at.state().end(head.call, Err(error));
                 Ok(())
             }
             kind => Err(Violation::of_protocol(format!("a server that sends {kind:?}"))),
         }
     }
 
-    fn leaves(&mut self, link: &Link, last: u32, reason: Option<Reason>, text: &str, woken: &mut Vec<Waker>) {
-        link.with_own(woken, |state| {
-            state.leaving = true;
-            state.closing = true;
-            state.wake_all_waiting();
-            let unseen: Vec<_> = state.calls.keys().copied().filter(|call| *call > last).collect();
-            for call in unseen {
-                let why = if text.is_empty() { "it takes no new calls" } else { text };
-                let error = Error::unavailable(format!("{} did not take the call: {why}", link.peer));
-                state.end(call, Err(error.never_processed()));
-            }
-        });
+    fn leaves(&mut self, at: &mut Locked<'_>, last: u32, reason: Option<Reason>, text: &str) {
+        let link = at.link;
+        link.leave();
+        let state = at.state();
+        state.closing = true;
+        state.wake_all_waiting();
+        let unseen: Vec<_> = state.calls.keys().copied().filter(|call| *call > last).collect();
+        for call in unseen {
+            let why = if text.is_empty() { "it takes no new calls" } else { text };
+            let error = Error::unavailable(format!("{} did not take the call: {why}", link.peer));
+            state.end(call, Err(error.never_processed()));
+        }
         if reason != Some(Reason::Done) {
             tracing::debug!(peer = %link.peer, ?reason, text, "a server ends the connection");
         }
@@ -115,11 +97,33 @@ impl Role for Client {
     }
 }
 
-fn data(link: &Link, state: &mut State, head: FrameHead, bytes: Bytes) -> Result<(), Violation> {
-    if let Err(error) = state.arrived(head, bytes, link.read_limits())? {
+fn data(state: &mut State, head: FrameHead, bytes: Bytes, limits: ReadLimits) -> Result<(), Violation> {
+    if let Err(error) = state.arrived(head, bytes, limits)? {
         state.end(head.call, Err(error));
         state.reset(head.call, Reset::Canceled);
     }
+    Ok(())
+}
+
+/// How the server ended a call.
+fn end(state: &mut State, head: FrameHead, payload: &[u8], most: u32) -> Result<(), Violation> {
+    let mut fields = Fields(payload);
+    let error = if head.has(FAILED) { Some(fields.error()?) } else { None };
+    let trailers = if head.has(METADATA) { fields.metadata(most)? } else { Metadata::new() };
+    let Some(entry) = state.calls.get(&head.call) else { return Ok(()) };
+    let end = match (error, entry.method) {
+        (Some(error), Some(method)) => {
+            let mut error = error.with_origin(method.service, method.name);
+            error.metadata_mut().extend(trailers);
+            Err(error)
+        }
+        (Some(error), None) => Err(error),
+        (None, _) if entry.receiving.is_partial() => {
+            Err(Error::internal("the answer ended in the middle of a message"))
+        }
+        (None, _) => Ok(trailers),
+    };
+    state.end(head.call, end);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::begin::Begin;
@@ -13,15 +13,19 @@ use crate::codec::Compression;
 use crate::context::Incoming;
 use crate::endpoint::{Arrival, Inbound, Outbound, run};
 use crate::error::{Error, Result};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, NONE};
 use crate::protocol::Site;
 use crate::protocol::compressing::{self, Compress, WORTH_IT};
+use crate::protocol::native::driver::MOST_WAITING;
 use crate::protocol::native::entry::Entry;
-use crate::protocol::native::fields::{put_error, put_metadata};
-use crate::protocol::native::frame::{self, COMPRESSED, FAILED, Kind, LAST, METADATA};
+use crate::protocol::native::fields::{put_error, put_metadata, size_of};
+use crate::protocol::native::frame::{self, COMPRESSED, FAILED, HEAD, Kind, LAST, METADATA, cost};
 use crate::protocol::native::link::{Link, Reset, State};
 use crate::protocol::native::pump::{Pump, Pumped};
-use crate::protocol::native::settings::number_of;
+use crate::protocol::native::settings::marked;
+
+/// What is left of the text of an error that does not fit into a frame, in bytes.
+const LONGEST_TEXT: usize = 4096;
 
 /// How long an answer may go on to be sent after the time of its call.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -126,11 +130,13 @@ impl Answer {
             }
             let ends = trailers.is_empty();
             let length = message.len();
-            if length <= most && length as u64 <= state.may_send_of(call, &self.link.theirs) {
+            // Answers that are not read are kept by their calls, of which there are so many at the most.
+            let has_room = state.out.len() < MOST_WAITING;
+            if has_room && length <= most && cost(length) as u64 <= state.may_send_of(call, &self.link.theirs) {
                 let flags = if ends { LAST } else { 0 } | if compressed { COMPRESSED } else { 0 };
                 frame::put_head(&mut state.out.tail, length, Kind::Data, flags, call);
-                state.sent(call, length);
-                state.out.push(message);
+                state.sent(call, cost(length));
+                state.out.push(&message);
                 if !ends {
                     put_end(state, call, None, &trailers);
                 }
@@ -206,7 +212,7 @@ impl Answer {
         if metadata.is_empty() {
             return Ok(());
         }
-        let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        let size = size_of(metadata);
         let most = self.link.theirs.max_metadata as usize;
         if size <= most {
             return Ok(());
@@ -219,7 +225,11 @@ impl Answer {
 
 /// The call has an entry from now on.
 pub(super) fn ensure(state: &mut State, call: u32, link: &Link) {
-    state.calls.entry(call).or_insert_with(|| Entry::new(false, &link.theirs, &link.ours));
+    state.calls.entry(call).or_insert_with(|| {
+        let mut entry = Entry::new(false, &link.theirs, &link.ours);
+        entry.receiving.ignore();
+        entry
+    });
 }
 
 /// Appends how a call ended.
@@ -227,7 +237,12 @@ pub(super) fn put_end(state: &mut State, call: u32, error: Option<&Error>, trail
     let mut all = trailers.clone();
     if let Some(error) = error {
         all.extend(error.metadata().clone());
+        if size_of(&all) > state.theirs.max_metadata as usize {
+            tracing::debug!("left out the metadata of an error, of which the client does not take so much");
+            all = Metadata::new();
+        }
     }
+    let start = state.out.tail.len();
     let flags = if error.is_some() { FAILED } else { 0 } | if all.is_empty() { 0 } else { METADATA };
     frame::put(&mut state.out.tail, Kind::End, flags, call, |out| {
         if let Some(error) = error {
@@ -237,12 +252,19 @@ pub(super) fn put_end(state: &mut State, call: u32, error: Option<&Error>, trail
             put_metadata(out, &all);
         }
     });
+    let length = state.out.tail.len() - start - HEAD;
+    if let (Some(error), true) = (error, length > state.theirs.max_frame as usize) {
+        state.out.tail.truncate(start);
+        put_end(state, call, Some(&short(error)), &NONE);
+    }
 }
 
-/// A compressed message as it is on the wire.
-fn marked(compression: Compression, message: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(1 + message.len());
-    bytes.put_u8(number_of(compression));
-    bytes.put_slice(message);
-    bytes.freeze()
+/// As much of an error as fits into any frame.
+#[cold]
+fn short(error: &Error) -> Error {
+    let text = error.message();
+    let cut = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= LONGEST_TEXT).last().unwrap_or(0);
+    let cut = if text.len() <= LONGEST_TEXT { text.len() } else { cut };
+    let kept = &text[..cut];
+    Error::new(error.code(), format!("{kept} (this error is too large for the client, and is cut short)"))
 }

@@ -42,11 +42,7 @@ impl Said {
             said.timeout = Some(Duration::from_micros(fields.number()?));
         }
         if head.has(METADATA) {
-            let before = fields.0.len();
-            said.metadata = fields.metadata()?;
-            if before - fields.0.len() > most as usize {
-                return Err(Violation::of_protocol(format!("metadata of over {most} bytes")));
-            }
+            said.metadata = fields.metadata(most)?;
         }
         if head.has(ANSWER_COMPRESSION) {
             // One that is not known here is of a later version, and the answer goes without.

@@ -1,7 +1,7 @@
 //! What a server makes of the frames that arrive.
 
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Waker};
+use std::task::Context as TaskContext;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -18,9 +18,9 @@ use crate::protocol::Site;
 use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::entry::{Entry, Item};
 use crate::protocol::native::fields::Fields;
-use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE};
+use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE, cost};
 use crate::protocol::native::inbox::{Inbox, Reader};
-use crate::protocol::native::link::{Link, Reset, State};
+use crate::protocol::native::link::{Link, Locked, Reset, State};
 use crate::protocol::native::violation::{Reason, Violation};
 
 /// The role of a server.
@@ -31,11 +31,13 @@ pub(crate) struct Server<H> {
     routes: Vec<Route>,
     /// The last call that was begun.
     last: u32,
+    /// Whether handlers were ended whose tasks are still there.
+    ended: bool,
 }
 
 impl<H: Host> Server<H> {
     pub(super) fn new(site: Arc<Site>, peer: Arc<str>, host: H) -> Self {
-        Self { site, peer, host, routes: Vec::new(), last: 0 }
+        Self { site, peer, host, routes: Vec::new(), last: 0, ended: false }
     }
 
     /// A path and a codec get their number, which is the next one.
@@ -52,96 +54,92 @@ impl<H: Host> Server<H> {
 
     fn open(
         &mut self,
-        link: &Arc<Link>,
+        at: &mut Locked<'_>,
         head: FrameHead,
         payload: Payload<'_>,
         task: &mut TaskContext<'_>,
-        woken: &mut Vec<Waker>,
     ) -> Result<(), Violation> {
         if head.call <= self.last {
             return Err(Violation::of_protocol(format!("a call {} behind {}", head.call, self.last)));
         }
         self.last = head.call;
-        let whole = payload.bytes();
-        let mut fields = Fields(whole);
-        let number = fields.number()?;
+        let ours = &at.link.ours;
+        let all = payload.bytes();
+        let mut fields = Fields(all);
+        let number = usize::try_from(fields.number()?).unwrap_or(usize::MAX);
         let mut literal = None;
         let route = match number {
             0 => literal.insert(Route::read(&mut fields, &self.site)?),
-            number => usize::try_from(number)
-                .ok()
-                .and_then(|number| self.routes.get_mut(number - 1))
-                .ok_or_else(|| Violation::of_protocol(format!("a call on the route {number}, which is not named")))?,
+            number => self.routes.get_mut(number - 1).ok_or_else(|| {
+                Violation::of_protocol(format!("a call on the route {number}, which is not named"))
+            })?,
         };
-        let said = Said::read(head, &mut fields, link.ours.max_metadata)?;
+        let said = Said::read(head, &mut fields, ours.max_metadata)?;
         let length = fields.0.len();
-        let start = whole.len() - length;
+        let start = all.len() - length;
+        let cost = if head.has(MESSAGE) { cost(length) } else { 0 };
+        let whole = head.has(MESSAGE) && !head.has(MORE);
+        let at_once = route.found.as_ref().map_or(true, |endpoint| whole && !endpoint.method.request.stream);
         self.host.called();
-        // What the connection says to a call, before its method is looked at.
-        let whole_message = head.has(MESSAGE) && !head.has(MORE);
-        let at_once =
-            route.found.as_ref().map_or(true, |endpoint| whole_message && !endpoint.method.request.stream);
-        let admitted = link.with_own(woken, |state| {
-            let full = state.leaving || state.calls.len() >= link.ours.max_calls as usize;
-            if full || at_once {
-                state.pass(length)?;
-            }
-            if full {
-                state.reset(head.call, Reset::Refused);
-            } else if let Err(error) = &route.found {
-                put_end(state, head.call, Some(error), &NONE);
-            }
-            Ok::<_, Violation>(!full)
-        })?;
-        let begin = match &route.found {
-            Ok(endpoint) if admitted => Begin { endpoint: endpoint.clone(), codec: route.codec.clone(), said },
-            _ => return Ok(()),
-        };
-        let how = route.pace.next();
-        if at_once {
-            if length > link.ours.call_window as usize {
-                return Err(Violation::of_flow("more was sent than the window of a call has room for"));
-            }
-            let item = Item::new(payload.from(start), head.has(COMPRESSED));
-            let number = usize::try_from(number).unwrap_or_default();
-            return self.start(link, head.call, begin, item, (how, number), task, woken);
-        }
-        let message = head.has(MESSAGE).then(|| payload.from(start));
-        self.wait(link, head, begin, message, woken)
-    }
 
-    /// Runs a call whose message is there: at once and here, as far as it gets, and then in a task.
-    fn start(
-        &mut self,
-        link: &Arc<Link>,
-        call: u32,
-        begin: Begin,
-        item: Item,
-        (how, route): (Run, usize),
-        task: &mut TaskContext<'_>,
-        woken: &mut Vec<Waker>,
-    ) -> Result<(), Violation> {
-        let request = match item.checked(link.read_limits()) {
-            Ok(message) => Inbound::One(message),
-            Err(error) => {
-                link.with_own(woken, |state| {
-                    put_end(state, call, Some(&error), &NONE);
-                    state.remove(call);
-                });
+        let full = at.link.is_leaving() || at.state().calls.len() >= ours.max_calls as usize;
+        if full || at_once {
+            at.state().pass(cost)?;
+        }
+        let begin = match &route.found {
+            _ if full => {
+                at.state().reset(head.call, Reset::Refused);
                 return Ok(());
             }
+            Err(error) => {
+                put_end(at.state(), head.call, Some(error), &NONE);
+                return Ok(());
+            }
+            Ok(endpoint) => Begin { endpoint: endpoint.clone(), codec: route.codec.clone(), said },
         };
-        let mut running: Running = Box::pin(answer::serve(self.call(link, call, begin, request)));
-        let ended = how != Run::Apart && running.as_mut().poll(task).is_ready();
-        if let Run::Timed(began) = how
-            && let Some(route) = self.routes.get_mut(route.wrapping_sub(1))
+        if !at_once {
+            let message = head.has(MESSAGE).then(|| payload.from(start));
+            return self.wait(at, head, begin, message);
+        }
+        if cost > ours.call_window as usize {
+            return Err(Violation::of_flow("more was sent than the window of a call has room for"));
+        }
+        let how = route.pace.next();
+        let item = Item::new(payload.from(start), head.has(COMPRESSED));
+        if let Some(began) = self.start(at, head.call, begin, item, how, task)
+            && let Some(route) = self.routes.get_mut(number.wrapping_sub(1))
         {
             route.pace.took(began.elapsed());
         }
-        if !ended {
-            self.spawn(link, call, running, woken);
-        }
         Ok(())
+    }
+
+    /// Runs a call whose message is there: at once and here, as far as it gets, and then in a task. Returns
+    /// when it began to run here, where that is to be known.
+    fn start(
+        &self,
+        at: &mut Locked<'_>,
+        call: u32,
+        begin: Begin,
+        item: Item,
+        how: Run,
+        task: &mut TaskContext<'_>,
+    ) -> Option<std::time::Instant> {
+        let request = match item.checked(at.link.read_limits()) {
+            Ok(message) => Inbound::One(message),
+            Err(error) => {
+                fail(at.state(), call, &error);
+                return None;
+            }
+        };
+        let mut running: Running = Box::pin(answer::serve(self.call(at.link, call, begin, request)));
+        let apart = how == Run::Apart;
+        // It is the handler's turn, which may need what is locked.
+        at.unlock();
+        if apart || running.as_mut().poll(task).is_pending() {
+            self.spawn(at, call, running);
+        }
+        if let Run::Timed(began) = how { Some(began) } else { None }
     }
 
     fn call(&self, link: &Arc<Link>, call: u32, begin: Begin, request: Inbound) -> Call {
@@ -149,97 +147,103 @@ impl<H: Host> Server<H> {
         Call { link, site, call, begin, peer, request }
     }
 
-    fn spawn(&self, link: &Arc<Link>, call: u32, running: Running, woken: &mut Vec<Waker>) {
-        link.with_own(woken, |state| ensure(state, call, link));
+    fn spawn(&self, at: &mut Locked<'_>, call: u32, running: Running) {
+        let link = at.link;
+        ensure(at.state(), call, link);
+        at.unlock();
         let handler = self.host.spawn(running);
-        link.with_own(woken, |state| match state.calls.get_mut(&call) {
-            Some(entry) => entry.handler = Some(handler),
-            // It has ended already.
-            None => {}
-        });
+        // Unless it has ended already.
+        if let Some(entry) = at.state().calls.get_mut(&call) {
+            entry.handler = Some(handler);
+        }
     }
 
     /// Notes a call whose request is a stream, or is not there yet.
     fn wait(
-        &mut self,
-        link: &Arc<Link>,
+        &self,
+        at: &mut Locked<'_>,
         head: FrameHead,
         begin: Begin,
         message: Option<Bytes>,
-        woken: &mut Vec<Waker>,
     ) -> Result<(), Violation> {
+        let link = at.link;
         let stream = begin.endpoint.method.request.stream;
         let mut entry = Entry::new(stream, &link.theirs, &link.ours);
         if !stream {
             entry.begin = Some(Box::new(begin));
-            link.with_own(woken, |state| state.calls.insert(head.call, entry));
-            return self.first(link, head, message, woken);
+            entry.since = Some(Instant::now());
+            at.state().calls.insert(head.call, entry);
+            watch(link, at.state());
+            if message.is_none() && head.has(LAST) {
+                fail(at.state(), head.call, &no_message());
+                return Ok(());
+            }
+            return self.first(at, head, message);
         }
-        link.with_own(woken, |state| state.calls.insert(head.call, entry));
-        self.first(link, head, message, woken)?;
+        at.state().calls.insert(head.call, entry);
+        self.first(at, head, message)?;
+        // What reads the request locks the state when it is dropped.
+        at.unlock();
         let messages = Inbox::new(link.clone(), head.call, Requests, link.bounds.max_message_size);
         let request = Inbound::Many(Box::pin(messages));
         let running = Box::pin(answer::serve(self.call(link, head.call, begin, request)));
-        self.spawn(link, head.call, running, woken);
+        self.spawn(at, head.call, running);
         Ok(())
     }
 
     /// Takes in what came with the beginning of a call that waits for more.
-    fn first(
-        &mut self,
-        link: &Arc<Link>,
-        head: FrameHead,
-        message: Option<Bytes>,
-        woken: &mut Vec<Waker>,
-    ) -> Result<(), Violation> {
+    fn first(&self, at: &mut Locked<'_>, head: FrameHead, message: Option<Bytes>) -> Result<(), Violation> {
+        let limits = at.link.read_limits();
         match message {
             Some(message) => {
-                let arrived = link.with_own(woken, |state| state.arrived(head, message, link.read_limits()))?;
-                if let Err(error) = arrived {
-                    self.fail(link, head.call, &error, woken);
+                if head.has(MORE) {
+                    watch(at.link, at.state());
+                }
+                if let Err(error) = at.state().arrived(head, message, limits)? {
+                    fail(at.state(), head.call, &error);
                 }
             }
-            None if head.has(LAST) => link.with_own(woken, |state| state.end(head.call, Ok(Metadata::new()))),
+            None if head.has(LAST) => at.state().end(head.call, Ok(Metadata::new())),
             None => {}
         }
         Ok(())
     }
 
     fn data(
-        &mut self,
-        link: &Arc<Link>,
+        &self,
+        at: &mut Locked<'_>,
         head: FrameHead,
         bytes: Bytes,
         task: &mut TaskContext<'_>,
-        woken: &mut Vec<Waker>,
     ) -> Result<(), Violation> {
         if head.call > self.last {
             return Err(Violation::of_protocol("a message of a call that was not begun"));
         }
-        let (arrived, whole) = link.with_own(woken, |state| {
-            let arrived = state.arrived(head, bytes, link.read_limits())?;
-            if let (Ok(()), Some(timeout), true) = (&arrived, link.bounds.body_timeout, head.has(MORE)) {
-                state.set_alarm(Instant::now() + timeout);
-            }
-            let whole = state.calls.get_mut(&head.call).and_then(|entry| {
-                let item = entry.begin.as_ref().and_then(|_| entry.receiving.take_message())?;
-                Some((entry.begin.take()?, item))
-            });
-            Ok::<_, Violation>((arrived, whole))
-        })?;
-        match (arrived, whole) {
-            (Err(error), _) => self.fail(link, head.call, &error, woken),
-            (Ok(()), Some((begin, item))) => {
-                return self.start(link, head.call, *begin, item, (Run::Here, 0), task, woken);
-            }
-            (Ok(()), None) => {}
+        let (link, limits) = (at.link, at.link.read_limits());
+        let state = at.state();
+        if let Err(error) = state.arrived(head, bytes, limits)? {
+            fail(state, head.call, &error);
+            return Ok(());
+        }
+        if head.has(MORE) {
+            watch(link, state);
+        }
+        let Some(entry) = state.calls.get_mut(&head.call) else { return Ok(()) };
+        if entry.begin.is_some()
+            && let Some(item) = entry.receiving.take_message()
+            && let Some(begin) = entry.begin.take()
+        {
+            entry.receiving.ignore();
+            self.start(at, head.call, *begin, item, Run::Here, task);
         }
         Ok(())
     }
+}
 
-    /// Ends a call that cannot go on.
-    fn fail(&self, link: &Link, call: u32, error: &Error, woken: &mut Vec<Waker>) {
-        link.with_own(woken, |state| fail(state, call, error));
+/// Has the calls looked at when the time for the rest of a message is over.
+fn watch(link: &Link, state: &mut State) {
+    if let Some(timeout) = link.bounds.body_timeout {
+        state.set_alarm(Instant::now() + timeout);
     }
 }
 
@@ -255,34 +259,29 @@ impl<H: Host> Role for Server<H> {
 
     fn frame(
         &mut self,
-        link: &Arc<Link>,
+        at: &mut Locked<'_>,
         head: FrameHead,
         payload: Payload<'_>,
         task: &mut TaskContext<'_>,
-        woken: &mut Vec<Waker>,
     ) -> Result<(), Violation> {
         match head.kind() {
-            Some(Kind::Open) => self.open(link, head, payload, task, woken),
-            Some(Kind::Data) => {
-                let bytes = payload.from(0);
-                self.data(link, head, bytes, task, woken)
-            }
-            Some(Kind::Route) => self.route(link, payload.bytes()),
+            Some(Kind::Open) => self.open(at, head, payload, task),
+            Some(Kind::Data) => self.data(at, head, payload.from(0), task),
+            Some(Kind::Route) => self.route(at.link, payload.bytes()),
             Some(Kind::End) => {
-                let begun = link.with_own(woken, |state| {
-                    state.end(head.call, Ok(Metadata::new()));
-                    state.calls.get(&head.call).is_some_and(|entry| entry.begin.is_some())
-                });
-                if begun {
-                    self.fail(link, head.call, &no_message(), woken);
+                let state = at.state();
+                state.end(head.call, Ok(Metadata::new()));
+                match state.calls.get(&head.call) {
+                    Some(entry) if entry.receiving.is_partial() => fail(state, head.call, &cut_short()),
+                    Some(entry) if entry.begin.is_some() => fail(state, head.call, &no_message()),
+                    _ => {}
                 }
                 Ok(())
             }
             Some(Kind::Reset) => {
-                let handler =
-                    link.with_own(woken, |state| state.remove(head.call).and_then(|entry| entry.handler));
-                if let Some(handler) = handler {
+                if let Some(handler) = at.state().remove(head.call).and_then(|entry| entry.handler) {
                     handler.abort();
+                    self.ended = true;
                 }
                 Ok(())
             }
@@ -291,13 +290,11 @@ impl<H: Host> Role for Server<H> {
     }
 
     /// The client calls nothing more: the connection ends with the calls that are open.
-    fn leaves(&mut self, link: &Link, _: u32, reason: Option<Reason>, text: &str, woken: &mut Vec<Waker>) {
-        link.with_own(woken, |state| {
-            state.leaving = true;
-            state.closing = true;
-        });
+    fn leaves(&mut self, at: &mut Locked<'_>, _: u32, reason: Option<Reason>, text: &str) {
+        at.link.leave();
+        at.state().closing = true;
         if reason != Some(Reason::Done) {
-            tracing::debug!(peer = %link.peer, ?reason, text, "a client ends the connection");
+            tracing::debug!(peer = %at.link.peer, ?reason, text, "a client ends the connection");
         }
     }
 
@@ -306,7 +303,8 @@ impl<H: Host> Role for Server<H> {
         let timeout = link.bounds.body_timeout?;
         let (mut next, mut late): (Option<Instant>, _) = (None, Vec::new());
         for (call, entry) in &state.calls {
-            let Some(due) = entry.receiving.waits_since().map(|since| since + timeout) else { continue };
+            let waits = entry.receiving.waits_since().or(entry.since.filter(|_| entry.begin.is_some()));
+            let Some(due) = waits.map(|since| since + timeout) else { continue };
             if due <= now {
                 late.push(*call);
             } else {
@@ -326,6 +324,17 @@ impl<H: Host> Role for Server<H> {
     fn last(&self) -> u32 {
         self.last
     }
+
+    /// Who begins calls and breaks them off without a pause would otherwise have tasks made faster than
+    /// they end.
+    fn wants_rest(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+}
+
+#[cold]
+fn cut_short() -> Error {
+    Error::invalid_argument("the request ended in the middle of a message")
 }
 
 #[cold]

@@ -5,6 +5,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::protocol::native::fields::Fields;
+use crate::protocol::native::settings::{MAX_CODEC, MAX_PATH};
 use crate::protocol::native::violation::Violation;
 
 use super::pace::Pace;
@@ -21,6 +22,13 @@ impl Route {
     /// Reads the path and the codec.
     pub(super) fn read(fields: &mut Fields<'_>, site: &Site) -> Result<Self, Violation> {
         let (path, codec) = (fields.text()?, fields.text()?);
+        if path.len() > MAX_PATH || codec.len() > MAX_CODEC {
+            return Err(Violation::of_protocol(format!(
+                "a path of {} bytes or a codec of {}, where the most are {MAX_PATH} and {MAX_CODEC}",
+                path.len(),
+                codec.len()
+            )));
+        }
         Ok(match find(site, path, codec) {
             Ok((endpoint, codec)) => Self { found: Ok(endpoint), codec, pace: Pace::default() },
             Err(error) => Self { found: Err(error), codec: Codec::JSON, pace: Pace::default() },

@@ -44,6 +44,9 @@ const RUST: Stack = Stack {
     multiplexed: true,
 };
 
+/// Each call has a connection for itself.
+const PER_CALL: Stack = Stack { streams: false, multiplexed: false, ..RUST };
+
 const MICRO: Stack = Stack { program: Program::Rust("stack-micro"), ..RUST };
 
 /// All of them, in the order in which they are run.
@@ -83,16 +86,76 @@ pub(crate) const STACKS: &[Stack] = &[
         ..MICRO
     },
     Stack {
+        name: "hyper-h2",
+        about: "bare hyper over HTTP/2: gRPC's framing and nothing else of it",
+        program: Program::Rust("stack-hyper-h2"),
+        ..RUST
+    },
+    Stack {
+        name: "hyper-h1",
+        about: "bare hyper over HTTP/1.1 with serde_json",
+        program: Program::Rust("stack-hyper-h1"),
+        ..PER_CALL
+    },
+    Stack {
         name: "tonic",
-        about: "gRPC as its documentation sets it up",
+        about: "gRPC, as its documentation sets it up",
         program: Program::Rust("stack-tonic"),
         ..RUST
     },
     Stack {
+        name: "connectrpc-grpc",
+        about: "connectrpc, gRPC over HTTP/2",
+        program: Program::Rust("stack-connectrpc"),
+        variant: "grpc",
+        ..RUST
+    },
+    Stack {
+        name: "connectrpc-connect",
+        about: "connectrpc, Connect over HTTP/2 with protobuf",
+        program: Program::Rust("stack-connectrpc"),
+        variant: "connect",
+        ..RUST
+    },
+    Stack {
+        name: "volo-grpc",
+        about: "gRPC, as its documentation sets it up",
+        program: Program::Rust("stack-volo-grpc"),
+        ..RUST
+    },
+    Stack {
+        name: "volo-thrift",
+        about: "thrift, with its pool of connections",
+        program: Program::Rust("stack-volo-thrift"),
+        ..PER_CALL
+    },
+    Stack {
         name: "tarpc",
-        about: "bincode over TCP as its documentation sets it up",
+        about: "bincode over TCP, as its documentation sets it up",
         program: Program::Rust("stack-tarpc"),
         streams: false,
+        ..RUST
+    },
+    Stack {
+        name: "axum",
+        about: "JSON over HTTP/1.1; the client is that of hyper-h1",
+        program: Program::Rust("stack-axum"),
+        ..PER_CALL
+    },
+    Stack { name: "grpc-go", about: "gRPC in Go", program: Program::Go("grpc-go"), ..RUST },
+    Stack {
+        name: "go-micro-rpc",
+        about: "go-micro in Go, its own RPC, which is its default",
+        program: Program::Go("go-micro"),
+        variant: "rpc",
+        ..PER_CALL
+    },
+    Stack {
+        name: "go-micro-grpc",
+        about: "go-micro in Go, its gRPC plugin",
+        program: Program::Go("go-micro"),
+        variant: "grpc",
+        multiplexed: false,
         ..RUST
     },
 ];

@@ -10,6 +10,9 @@
 
 mod bars;
 mod catalog;
+mod go_code;
+mod growth;
+mod hello;
 mod machine;
 mod options;
 mod plan;
@@ -56,6 +59,12 @@ fn run(options: &Options) -> Result<()> {
         results.versions = versions::read(&home())?;
         if options.measures_peers() {
             results.peers = Some(rounds::measure(options, &home())?);
+        }
+        if options.growth {
+            results.growth = Some(growth::measure(options, &home())?);
+        }
+        if options.build {
+            results.hello = Some(hello::measure(&home())?);
         }
         results.write(&file)?;
     }

@@ -10,9 +10,9 @@ use crate::catalog::{self, Stack};
 /// Measures stacks side by side, and writes a report.
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
-    /// How often each stack meets each workload. The results are the medians.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) rounds: u32,
+    /// How often each stack meets each workload; the results are the medians [default: 3; quick: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
     /// The folder for the report. Results that are there and not measured again are kept.
     #[arg(long, default_value = "report")]
     pub(crate) out: PathBuf,
@@ -57,6 +57,11 @@ impl Options {
     /// The stacks that are to be measured.
     pub(crate) fn stacks(&self) -> Vec<&'static Stack> {
         if self.only.is_empty() { catalog::STACKS.iter().collect() } else { self.only.clone() }
+    }
+
+    /// How often everything is measured.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
     /// Warm-up and measured time of each run, in seconds.

@@ -8,6 +8,8 @@ use load::{Outcome, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::growth::Growth;
+use crate::hello::Hello;
 use crate::machine::Machine;
 use crate::statistics::Summary;
 
@@ -18,6 +20,8 @@ pub(crate) struct Results {
     /// The version of each peer, and of what the stacks are built on.
     pub(crate) versions: BTreeMap<String, String>,
     pub(crate) peers: Option<Peers>,
+    pub(crate) growth: Option<Growth>,
+    pub(crate) hello: Option<Vec<Hello>>,
 }
 
 /// The side-by-side runs.

@@ -32,7 +32,7 @@ pub(crate) fn measure(options: &Options, home: &Path) -> Result<Peers> {
         return Err("there is nothing to measure: no stack that works takes any of the workloads".into());
     }
     let begun = Instant::now();
-    for round in 1..=options.rounds {
+    for round in 1..=options.rounds() {
         for (point, (workload, (stack, program))) in points.iter_mut().zip(pairs(&workloads, &running)) {
             match run(stack, program, workload, options.times()) {
                 Ok(outcome) => point.rounds.push(outcome),
@@ -43,9 +43,9 @@ pub(crate) fn measure(options: &Options, home: &Path) -> Result<Peers> {
             }
             point.summary = Summary::of(&point.rounds);
         }
-        eprintln!("round {round} of {} is over, {} s so far", options.rounds, begun.elapsed().as_secs());
+        eprintln!("round {round} of {} is over, {} s so far", options.rounds(), begun.elapsed().as_secs());
     }
-    Ok(Peers { rounds: options.rounds, times: options.times(), points, skipped })
+    Ok(Peers { rounds: options.rounds(), times: options.times(), points, skipped })
 }
 
 /// The workloads with all stacks that take them: what is compared is measured right after each other.
@@ -60,7 +60,7 @@ fn pairs<'a>(
 }
 
 /// The stacks that answer, and why the others do not.
-fn probe<'a>(
+pub(crate) fn probe<'a>(
     stacks: &[&'static Stack],
     programs: &'a Programs,
 ) -> (Vec<(&'static Stack, &'a Path)>, BTreeMap<String, String>) {

@@ -19,19 +19,25 @@ const START: Duration = Duration::from_secs(10);
 const CLIENT: Duration = Duration::from_secs(40);
 
 /// Puts the workload on the stack in two new processes.
-pub(crate) fn run(
+pub(crate) fn run(stack: &Stack, program: &Path, workload: Workload, times: (f64, f64)) -> Result<Outcome> {
+    run_variant(stack, stack.variant, program, workload, times)
+}
+
+/// The same with another variant than that of the stack.
+pub(crate) fn run_variant(
     stack: &Stack,
+    variant: &str,
     program: &Path,
     workload: Workload,
     (warm_up, measure): (f64, f64),
 ) -> Result<Outcome> {
-    let server = Server::start(program, stack.variant)?;
+    let server = Server::start(program, variant)?;
     let mut client = Command::new(program);
     client.arg("client").arg(&server.address).arg(workload.to_string());
     client.arg("--warm-up").arg(warm_up.to_string()).arg("--measure").arg(measure.to_string());
     client.arg("--server-pid").arg(server.process.id().to_string());
-    if !stack.variant.is_empty() {
-        client.arg("--variant").arg(stack.variant);
+    if !variant.is_empty() {
+        client.arg("--variant").arg(variant);
     }
     if stack.per_core {
         client.arg("--per-core");

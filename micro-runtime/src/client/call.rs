@@ -26,7 +26,8 @@ pub struct Call<A, B> {
     pub(super) channel: Channel,
     pub(super) context: Context,
     pub(super) method: &'static MethodDescriptor,
-    pub(super) request: A,
+    /// Until it is written.
+    pub(super) request: Option<A>,
     pub(super) options: Options,
     answer: PhantomData<fn() -> B>,
 }
@@ -48,7 +49,7 @@ impl<A, B> Call<A, B> {
         method: &'static MethodDescriptor,
         request: A,
     ) -> Self {
-        Self { channel, context, method, request, options: Options::default(), answer: PhantomData }
+        Self { channel, context, method, request: Some(request), options: Options::default(), answer: PhantomData }
     }
 }
 
@@ -84,17 +85,22 @@ impl<A: Body, B: Body> Call<A, B> {
 
     /// Makes the call, as `.await` does, and returns the metadata of the answer as well.
     pub async fn response(mut self) -> Result<Response<B>> {
+        self.make().await
+    }
+
+    /// Makes the call, as `.await` does, without the box around the future.
+    pub async fn send(mut self) -> Result<B> {
+        self.make().await.map(Response::into_inner)
+    }
+
+    /// Makes the call. It stays where it is, so that its future holds it once.
+    async fn make(&mut self) -> Result<Response<B>> {
         let method = self.method;
         let answered = match self.options.wrong.take() {
             Some(wrong) => Err(wrong),
             None => self.run().await,
         };
         answered.map_err(|error| error.of_call(method.service, method.name))
-    }
-
-    /// Makes the call, as `.await` does, without the box around the future.
-    pub async fn send(self) -> Result<B> {
-        self.response().await.map(Response::into_inner)
     }
 }
 

@@ -74,6 +74,7 @@ impl Core {
             transport: settings.transport.clone(),
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
+            max_connections: settings.max_connections,
         };
         let native = native::Settings {
             call_window: settings.call_window,

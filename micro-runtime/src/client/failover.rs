@@ -26,14 +26,12 @@ const LAST_RESORTS: usize = 3;
 pub(super) async fn send(
     core: &Core,
     channel: &Channel,
-    mut outgoing: Outgoing,
+    outgoing: &mut Outgoing,
     limit: &Option<Limit>,
     stage: &Stage,
 ) -> Result<(Answer, Pick)> {
     // Then the answer is returned before the node has said anything.
     let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
-    // A single message can be sent again; a stream is used up by the first try.
-    let mut again = matches!(outgoing.body, Outbound::One(_));
     let mut tried = Tried::default();
     loop {
         let picked = match core.nodes.known(channel) {
@@ -44,21 +42,33 @@ pub(super) async fn send(
             None => look_up(core, channel, &mut tried, stage).boxed().await?,
         };
         let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
-        if matches!(outgoing.body, Outbound::Carried(_)) {
-            match local::enter(core, pick.candidate().node(), &mut outgoing)? {
-                Inside::Send => again = matches!(outgoing.body, Outbound::One(_)),
-                Inside::Called(answer) => {
-                    stage.set(Stage::SENT);
-                    return local::answered(answer, pick, limit, unheard).await;
-                }
-                Inside::Refused(error) => {
-                    let node = pick.candidate().clone();
-                    pick.done(Outcome::Failed);
-                    tried.nodes.push(Attempt { node, error, reused: false });
-                    continue;
-                }
+        match local::call(core, pick.candidate().node(), outgoing)? {
+            Inside::Send => {}
+            Inside::Called(answer) => {
+                stage.set(Stage::SENT);
+                let start = pick.since();
+                return match hold(limit, answer).await {
+                    Ok(answer) => {
+                        if !unheard {
+                            pick.report(Outcome::Ok, start.elapsed());
+                        }
+                        Ok((local::answer(answer), pick))
+                    }
+                    Err(error) => {
+                        pick.done(outcome(&error));
+                        Err(error)
+                    }
+                };
+            }
+            Inside::Refused(error) => {
+                let node = pick.candidate().clone();
+                pick.done(Outcome::Failed);
+                tried.nodes.push(Attempt { node, error, reused: false });
+                continue;
             }
         }
+        // A single message can be sent again; a stream is used up by the first try.
+        let again = matches!(outgoing.body, Outbound::One(_));
         let node = pick.candidate().node();
         let (protocol, told) = match core.protocol {
             Some(protocol) => (protocol, true),
@@ -83,20 +93,19 @@ pub(super) async fn send(
         let reused = way.is_reused();
         // Where there was a connection nothing was waited for.
         let start = if reused { pick.since() } else { Instant::now() };
-        let call = async {
-            match way {
-                Way::Native { connection, .. } => {
-                    let watched = || limit.iter().for_each(Limit::watch);
-                    native::client::call(&connection, &mut outgoing, start, watched).await
-                }
-                // It is large, and nothing of it is needed for the other way.
-                Way::Http(protocol, connection) => {
-                    over_http(protocol, outgoing.again(), &channel.0.service, connection).boxed().await
-                }
+        // Held to the deadline here, so that a node that does not answer is known to have failed.
+        let answered = match way {
+            Way::Native { connection, .. } => {
+                let watched = || limit.iter().for_each(Limit::watch);
+                hold(limit, native::client::call(connection, outgoing, start, watched)).await
+            }
+            // It is large, and nothing of it is needed for the other way.
+            Way::Http(protocol, connection) => {
+                let call = over_http(protocol, outgoing.again(), &channel.0.service, connection);
+                hold(limit, call.boxed()).await
             }
         };
-        // Held to the deadline here, so that a node that does not answer is known to have failed.
-        match hold(limit, call).await {
+        match answered {
             Ok(answer) => {
                 if !unheard {
                     pick.report(Outcome::Ok, start.elapsed());

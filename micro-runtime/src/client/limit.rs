@@ -85,8 +85,8 @@ pin_project! {
         limit: Option<&'a Limit>,
         #[pin]
         work: F,
-        #[pin]
-        sleep: Option<Sleep>,
+        // Made only where the work waits and sees to nothing by itself, and so not where every call holds it.
+        sleep: Option<Pin<Box<Sleep>>>,
     }
 }
 
@@ -94,7 +94,7 @@ impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Result<T>> {
-        let mut this = self.project();
+        let this = self.project();
         if let Some(limit) = this.limit.filter(|limit| limit.timeout.is_zero()) {
             return Poll::Ready(Err(limit.exceeded()));
         }
@@ -105,11 +105,8 @@ impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
             (Poll::Pending, Some(limit)) if limit.watched.load(Ordering::Relaxed) => return Poll::Pending,
             (Poll::Pending, Some(limit)) => limit,
         };
-        if this.sleep.is_none() {
-            this.sleep.set(Some(sleep_until(limit.deadline)));
-        }
-        let sleep = this.sleep.as_pin_mut().map(|sleep| sleep.poll(task));
-        if let Some(Poll::Ready(())) = sleep { Poll::Ready(Err(limit.exceeded())) } else { Poll::Pending }
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(limit.deadline)));
+        sleep.as_mut().poll(task).map(|()| Err(limit.exceeded()))
     }
 }
 

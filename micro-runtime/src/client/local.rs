@@ -3,8 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::core::Core;
-use super::failover;
-use super::limit::{Limit, hold};
+use super::limit::Limit;
 use super::pipeline::held;
 use crate::call::Payload;
 use crate::codec::Codec;
@@ -12,7 +11,7 @@ use crate::endpoint::{Body, Carried, Entered, Inbound, LocalAnswer, LocalCall, O
 use crate::error::{Error, Result};
 use crate::protocol::{Answer, Outgoing};
 use crate::registry::Node;
-use crate::selector::{Outcome, Pick};
+use crate::selector::Pick;
 use crate::stream::Streaming;
 
 /// The body of a call: encoded, unless the call may stay in the process.
@@ -38,8 +37,11 @@ pub(super) enum Inside {
     Refused(Error),
 }
 
-/// Hands a call that is not encoded to its node, if that is in this process.
-pub(super) fn enter(core: &Core, node: &Node, outgoing: &mut Outgoing) -> Result<Inside> {
+/// Makes a call in this process, if it is not encoded yet and the node is here.
+pub(super) fn call(core: &Core, node: &Node, outgoing: &mut Outgoing) -> Result<Inside> {
+    if !matches!(outgoing.body, Outbound::Carried(_)) {
+        return Ok(Inside::Send);
+    }
     let Outbound::Carried(mut carried) = outgoing.take_body() else { return Ok(Inside::Send) };
     if let Some(entrance) = core.locals.as_ref().and_then(|locals| locals.find(node)) {
         let call = LocalCall {
@@ -63,26 +65,9 @@ pub(super) fn enter(core: &Core, node: &Node, outgoing: &mut Outgoing) -> Result
     Ok(Inside::Send)
 }
 
-/// Waits for an answer from this process, and says how its node did.
-pub(super) async fn answered(
-    answer: BoxFuture<'static, Result<LocalAnswer>>,
-    mut pick: Pick,
-    limit: &Option<Limit>,
-    unheard: bool,
-) -> Result<(Answer, Pick)> {
-    match hold(limit, answer).await {
-        Ok(LocalAnswer { around, body }) => {
-            if !unheard {
-                let latency = pick.since().elapsed();
-                pick.report(Outcome::Ok, latency);
-            }
-            Ok((Answer { around, body: Inbound::Carried(body) }, pick))
-        }
-        Err(error) => {
-            pick.done(failover::outcome(&error));
-            Err(error)
-        }
-    }
+/// An answer from this process as any other one.
+pub(super) fn answer(answer: LocalAnswer) -> Answer {
+    Answer { around: answer.around, body: Inbound::Carried(answer.body) }
 }
 
 /// Stands around a stream of answers: holds it to the deadline, and its node as busy until the end.

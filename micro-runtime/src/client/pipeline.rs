@@ -22,23 +22,25 @@ use crate::protocol::Outgoing;
 use crate::selector::{Outcome, Pick};
 
 impl<A: Body, B: Body> Call<A, B> {
-    pub(super) async fn run(self) -> Result<Response<B>> {
+    pub(super) async fn run(&mut self) -> Result<Response<B>> {
         let Self { channel, context, method, request, options, .. } = self;
+        let request = request.take().ok_or_else(|| Error::internal("the call was made already"))?;
         let core = channel.0.client.core()?;
         let encoding = Encoding {
             codec: core.codec::<A, B>(options.codec.as_deref())?,
             compression: options.compression.or(core.compression),
         };
         let now = Instant::now();
-        let context = in_call(context, method, options, core, now);
-        let limit = Limit::new(&context, method, now);
+        *context = in_call(std::mem::take(context), method, options, core, now);
+        let mut limit = Limit::new(context, method, now);
         if core.interceptors.is_empty() {
             let body = local::body(core, request, &encoding.codec)?;
-            return transmit(&channel, method, &context, limit, encoding, body).await;
+            let mut outgoing = outgoing(core, method, context, &encoding, body);
+            drop(encoding);
+            return transmit(channel, &mut outgoing, &mut limit).await;
         }
-
         // It is large, and seldom needed.
-        intercepted(&channel, method, context, limit, encoding, request).boxed().await
+        intercepted(channel, method, std::mem::take(context), limit, encoding, request).boxed().await
     }
 }
 
@@ -55,13 +57,13 @@ struct Encoding {
 fn in_call(
     context: Context,
     method: &MethodDescriptor,
-    options: Options,
+    options: &mut Options,
     core: &Core,
     now: Instant,
 ) -> Context {
     let timeout = options.timeout.or(method.timeout).or(method.is_unary().then_some(core.timeout));
     let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
-    context.until(deadline).sending(options.metadata)
+    context.until(deadline).sending(std::mem::take(&mut options.metadata))
 }
 
 /// Makes a call through the interceptors.
@@ -81,10 +83,11 @@ async fn intercepted<A: Body, B: Body>(
         move |call: Invocation| {
             let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
             async move {
-                let body = local::body_of::<A>(channel.0.client.core()?, call.request, &encoding.codec)?;
-                let limit = Limit::new(&call.context, method, Instant::now());
-                let response: Response<B> =
-                    transmit(&channel, method, &call.context, limit, encoding, body).await?;
+                let core = channel.0.client.core()?;
+                let body = local::body_of::<A>(core, call.request, &encoding.codec)?;
+                let mut limit = Limit::new(&call.context, method, Instant::now());
+                let mut outgoing = outgoing(core, method, &call.context, &encoding, body);
+                let response: Response<B> = transmit(&channel, &mut outgoing, &mut limit).await?;
                 *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
                 Ok(match (response.answer.into_payload(), response.around) {
                     (Payload::Message(message), Some(around)) => {
@@ -103,39 +106,50 @@ async fn intercepted<A: Body, B: Body>(
     Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
 }
 
-async fn transmit<B: Body>(
-    channel: &Channel,
+/// The call as a protocol sends it.
+fn outgoing(
+    core: &Core,
     method: &'static MethodDescriptor,
     context: &Context,
-    limit: Option<Limit>,
-    encoding: Encoding,
+    encoding: &Encoding,
     body: Outbound,
-) -> Result<Response<B>> {
-    let core = channel.0.client.core()?;
-    let Encoding { codec, compression } = encoding;
-    let outgoing = Outgoing {
+) -> Outgoing {
+    Outgoing {
         method,
-        codec: codec.clone(),
-        compression,
+        codec: encoding.codec.clone(),
+        compression: encoding.compression,
         http_get: core.http_get,
         metadata: context.outgoing().clone(),
         deadline: context.deadline(),
         body,
         max_message_size: core.max_message_size,
-    };
+    }
+}
+
+async fn transmit<B: Body>(
+    channel: &Channel,
+    outgoing: &mut Outgoing,
+    limit: &mut Option<Limit>,
+) -> Result<Response<B>> {
+    let core = channel.0.client.core()?;
     let stage = Stage::default();
-    let sent = hold(&limit, failover::send(core, channel, outgoing, &limit, &stage)).await;
+    // In a box of its own: two small ones are had faster than a large one.
+    let sent = hold(limit, Box::pin(failover::send(core, channel, outgoing, limit, &stage))).await;
     let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
         (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
             limit.exceeded_while(doing, &channel.0.service)
         }
         _ => error,
     })?;
+    let method = outgoing.method;
     let explain = |error| unreadable(method, error);
+    let codec = &outgoing.codec;
     let read = match answer.body {
-        Inbound::One(message) => B::read(Inbound::One(message), &codec, explain)?,
-        Inbound::Many(messages) => B::read(Inbound::Many(held(messages, limit, pick)), &codec, explain)?,
-        Inbound::Carried(carried) => carried.take::<B>(&codec, explain)?.wrapped(Keeper { limit, pick }),
+        Inbound::One(message) => B::read(Inbound::One(message), codec, explain)?,
+        Inbound::Many(messages) => B::read(Inbound::Many(held(messages, limit.take(), pick)), codec, explain)?,
+        Inbound::Carried(carried) => {
+            carried.take::<B>(codec, explain)?.wrapped(Keeper { limit: limit.take(), pick })
+        }
     };
     Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around })
 }

@@ -3,10 +3,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,15 +14,14 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
-use super::body::{RequestBody, ResponseBody};
+use super::body::{BoxError, RequestBody, ResponseBody};
 use super::head_timeout::HeadTimeout;
+use super::http2;
 use super::native;
 use super::opening::{self, Wire};
 use super::sniff::Sniffed;
 use super::stall::Stalling;
-use super::tracked::Tracked;
 use super::upgrade::Upgradable;
-use crate::protocol::http2::{SERVER_WINDOW, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
@@ -38,10 +37,10 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
     if wire == Wire::Native {
         return native::serve(io, peer, &shared, &activity, permit).await;
     }
-    let service = service_fn({
+    let answer = {
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
-    });
+    };
     let ended = match wire {
         Wire::Http1 => {
             let io = Upgradable::new(io, permit, activity.clone(), &shared);
@@ -49,7 +48,12 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
                 .timer(TokioTimer::new())
                 .header_read_timeout(None)
                 .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
-                .serve_connection(TokioIo::new(io), service)
+                .serve_connection(
+                    TokioIo::new(io),
+                    service_fn(move |request| {
+                        answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)
+                    }),
+                )
                 .with_upgrades();
             let head = Some(HeadTimeout::new(limits.header_timeout, &activity));
             let shut_down = http1::UpgradeableConnection::graceful_shutdown;
@@ -57,18 +61,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
         }
         Wire::Http2 | Wire::Native => {
             let _permit = permit;
-            let connection = http2::Builder::new(Tracked(shared.tasks.clone()))
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(limits.max_concurrent_streams)
-                .max_header_list_size(limits.max_header_size)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(SERVER_WINDOW)
-                .keep_alive_interval(limits.keep_alive_interval)
-                .keep_alive_timeout(limits.keep_alive_timeout)
-                .max_pending_accept_reset_streams(limits.max_pending_resets)
-                .max_local_error_reset_streams(limits.max_stream_errors)
-                .max_send_buf_size(limits.max_send_buffer)
-                .serve_connection(TokioIo::new(io), service);
+            let connection = http2::serve(io, limits, &shared.tasks, &activity, answer);
             drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, None).await
         }
     };
@@ -97,16 +90,15 @@ async fn first_words(
 }
 
 fn answer(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     peer: Arc<str>,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
+) -> impl Future<Output = Response<Counted>> + Send {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
-    // There is no body after HEAD, whatever answers. hyper sees to that in HTTP/1.1 alone.
+    // There is no body after HEAD, whatever answers. hyper sees to that in HTTP/1.1.
     let bare = version == Version::HTTP_2 && request.method() == Method::HEAD;
-    let request = request.map(RequestBody::from);
     async move {
         let mut response = shared.front.answer(request, peer).await;
         if version < Version::HTTP_2 {
@@ -117,18 +109,18 @@ fn answer(
             }
         }
         let body = |body| if bare { ResponseBody::default() } else { body };
-        Ok(response.map(|all| Counted { body: body(all), _calls: calls }))
+        response.map(|all| Counted { body: body(all), _calls: calls })
     }
 }
 
 /// Runs a connection until it ends, is idle for too long or too old, or the server stops.
-pub(super) async fn drive<C: Future<Output = Result<(), E>>, E>(
+pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
     connection: C,
     shut_down: impl Fn(Pin<&mut C>),
     shared: &Shared,
     activity: &Activity,
     mut head: Option<HeadTimeout<'_>>,
-) -> Result<(), E> {
+) -> Result<(), BoxError> {
     let mut connection = pin!(connection);
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut age = shared.limits.max_connection_age.map(|age| Box::pin(sleep(jittered(age))));
@@ -147,7 +139,7 @@ pub(super) async fn drive<C: Future<Output = Result<(), E>>, E>(
             // What has arrived is looked at before anything is closed.
             biased;
             ended = ended => match ended {
-                Some(ended) => return ended,
+                Some(ended) => return ended.map_err(Into::into),
                 // As with who says nothing at all, there is no answer.
                 None => return Ok(()),
             },

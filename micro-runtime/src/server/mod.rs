@@ -11,6 +11,7 @@ mod connection;
 mod cors;
 mod front;
 mod head_timeout;
+mod http2;
 mod http_service;
 mod limits;
 mod local;
@@ -20,7 +21,6 @@ mod panics;
 mod peer;
 mod sniff;
 mod stall;
-mod tracked;
 mod upgrade;
 
 use std::sync::Arc;

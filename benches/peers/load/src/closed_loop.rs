@@ -21,10 +21,11 @@ pub(crate) fn run<S: Stack>(client: &Client) -> Result<Outcome> {
     let begun = Instant::now();
     tally.begin();
     runtimes.wait(Duration::from_secs_f64(client.measure))?;
+    // The clients go with the last calls, their connections with them.
+    let connections = connections_to(client.address);
     tally.end();
     let seconds = begun.elapsed().as_secs_f64();
     let (own_after, server_after) = cpu();
-    let connections = connections_to(client.address);
     runtimes.join()?;
 
     let (calls, latency) = tally.total();

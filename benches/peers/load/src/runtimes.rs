@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use crate::closed_loop::{LAST_CALLS, repeat};
 use crate::command::Client;
 use crate::program::runtime;
-use crate::stack::{Sharing, Stack};
+use crate::stack::{Connection as _, Sharing, Stack};
 use crate::tally::Tally;
-use crate::{Error, Result, THREADS, Workload};
+use crate::{Error, NAME, Result, THREADS, Workload};
 
 /// Runtimes in which a workload is under way.
 pub(crate) struct Runtimes {
@@ -93,7 +93,10 @@ async fn share<S: Stack>(
     };
     let mut connections = Vec::with_capacity(clients);
     for _ in 0..clients {
-        connections.push(Arc::new(S::connect(variant, address).await?));
+        let connection = S::connect(variant, address).await?;
+        // HTTP/2 knows only from here on how many calls the server takes at once.
+        connection.echo(NAME, b"").await?;
+        connections.push(Arc::new(connection));
     }
     // `start` has gone only if another runtime failed.
     let _ = connected.send(());

@@ -33,7 +33,7 @@ use crate::protocol::native::client::Connection as NativeConnection;
 use answer::AnswerBody;
 use home::Home;
 use http1::Lease;
-use http2::Shared;
+use http2::{Place, Shared};
 use open::Offer;
 use peer::Peer;
 
@@ -69,7 +69,7 @@ impl Way {
 /// A connection to be used for one call.
 pub(super) enum Connection {
     Http1(Lease),
-    Http2(Shared),
+    Http2(Shared, Place),
 }
 
 impl Connections {
@@ -116,9 +116,9 @@ impl Connections {
             None => Offer::Either,
         };
         if offer != Offer::Http1
-            && let Some(shared) = self.home.shared(address, offer).await?
+            && let Some((shared, place)) = self.home.shared(address, offer).await?
         {
-            return Ok(Connection::Http2(shared));
+            return Ok(Connection::Http2(shared, place));
         }
         match offer {
             Offer::Http2 => Err(open::only_http1(address)),
@@ -132,7 +132,7 @@ impl Connection {
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Http1(_) => Version::HTTP_11,
-            Self::Http2(_) => Version::HTTP_2,
+            Self::Http2(..) => Version::HTTP_2,
         }
     }
 
@@ -141,7 +141,7 @@ impl Connection {
     pub(super) fn is_reused(&self) -> bool {
         match self {
             Self::Http1(_) => false,
-            Self::Http2(shared) => shared.is_reused(),
+            Self::Http2(shared, _) => shared.is_reused(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Connection {
     fn peer(&self) -> &Peer {
         match self {
             Self::Http1(lease) => lease.peer(),
-            Self::Http2(shared) => shared.peer(),
+            Self::Http2(shared, _) => shared.peer(),
         }
     }
 
@@ -175,7 +175,7 @@ impl Connection {
     ) -> impl Future<Output = Result<Response<AnswerBody>>> + Send + 'static {
         match self {
             Self::Http1(lease) => Either::Left(lease.send(request)),
-            Self::Http2(shared) => Either::Right(shared.send(request)),
+            Self::Http2(shared, place) => Either::Right(shared.send(place, request)),
         }
     }
 }

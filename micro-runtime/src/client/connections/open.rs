@@ -21,6 +21,8 @@ pub(in crate::client) struct Opener {
     pub(in crate::client) tls: Option<Connector>,
     /// For all of it together.
     pub(in crate::client) connect_timeout: Duration,
+    /// How many HTTP/2 connections there may be to one address.
+    pub(in crate::client) max_connections: usize,
 }
 
 /// The HTTP versions that will do.

@@ -203,7 +203,7 @@ impl Pump {
                 Ok(Poll::Ready(Some(Ok(())))) => continue,
                 Ok(Poll::Ready(Some(Err(error)))) => self.ended = Err(error),
                 Ok(Poll::Ready(None)) => {}
-                Err(_) => self.ended = Err(Error::internal("the stream of messages panicked")),
+                Err(_) => self.ended = Err(Error::internal("the request stream panicked")),
             }
             self.messages = None;
         }

@@ -26,7 +26,12 @@ pub struct Note {
     /// 16 bytes.
     pub name: String,
     /// In base64, as in the JSON of protobuf.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_text", deserialize_with = "of_text")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "to_text",
+        deserialize_with = "of_text"
+    )]
     pub payload: Vec<u8>,
 }
 
@@ -51,7 +56,10 @@ impl load::Stack for Http1 {
     async fn serve(_variant: &str, ready: Ready) -> Result<()> {
         let (listener, address) = load::listen().await?;
         ready.at(address)?;
-        accept(listener, |io| Builder::new().timer(TokioTimer::new()).serve_connection(io, service_fn(answer))).await
+        accept(listener, |io| {
+            Builder::new().timer(TokioTimer::new()).serve_connection(io, service_fn(answer))
+        })
+        .await
     }
 
     async fn connect(_variant: &str, address: SocketAddr) -> Result<Connection> {

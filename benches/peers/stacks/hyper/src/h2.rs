@@ -204,7 +204,8 @@ impl load::Connection for Connection {
     async fn keep_open(&self, name: &str, payload: &[u8]) -> Result<Kept> {
         let (sender, receiver) = mpsc::channel(1);
         sender.send(encode(&Note { name: name.to_owned(), payload: payload.to_vec() })).await?;
-        let sent = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+        let sent =
+            stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
         let body = StreamBody::new(sent.map(|data| Ok(Frame::data(data)))).boxed_unsync();
         let mut notes = self.send(&self.chat, body).await?;
         notes.next::<Note>().await?;

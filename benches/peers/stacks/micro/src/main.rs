@@ -1,14 +1,16 @@
 //! micro in each of its protocols: the generated client with all defaults, and a handler. The one thing that
 //! is left out is the registry: the client has a fixed address, as the clients of the other stacks have.
 
+mod many;
+mod setting;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use futures_util::StreamExt as _;
 use load::{Kept, NAME, Ready, Result, Sharing, Turns};
-use micro::client::{HttpVersion, Protocol};
 use micro::registry::Memory;
-use micro::{Client, Context, Sender, Service, Streaming};
+use micro::{Context, Sender, Service, Streaming};
 
 #[allow(missing_docs, unreachable_pub, reason = "it is generated")]
 mod generated {
@@ -16,6 +18,8 @@ mod generated {
 }
 
 use generated::{Bench, BenchClient, Note, Wish};
+use many::Many;
+use setting::{SERVICE, Setting};
 
 struct Micro;
 
@@ -52,29 +56,28 @@ impl load::Stack for Micro {
     type Connection = Connection;
 
     fn sharing(variant: &str) -> Sharing {
-        if variant == "json-http1" { Sharing::Pooled } else { Sharing::Multiplexed }
+        if Setting::parse(variant).is_ok_and(Setting::is_json) {
+            Sharing::Pooled
+        } else {
+            Sharing::Multiplexed
+        }
     }
 
     async fn serve(variant: &str, ready: Ready) -> Result<()> {
-        let service = Service::new("bench").registry(Memory::new()).handle(Echo);
-        let service = if variant == "grpc-per-core" { per_core(service)? } else { service };
+        let setting = Setting::parse(variant)?;
+        let service = Service::new(SERVICE).registry(Memory::new()).handle(Echo);
+        let service = if setting.methods > 0 { service.handle(Many(setting.methods)) } else { service };
+        let service = if setting.is_per_core() { per_core(service)? } else { service };
         let running = service.start().await?;
         ready.at(running.address().parse()?)?;
         Ok(running.until_signal().await?)
     }
 
     async fn connect(variant: &str, address: SocketAddr) -> Result<Connection> {
-        let client = Client::builder().address(address.to_string());
-        let (client, json) = match variant {
-            // What the client takes by itself, or what `MICRO_PROTOCOL` says.
-            "" => (client, false),
-            // Each name of a protocol that this version knows.
-            "grpc-per-core" => (client.protocol(Protocol::Grpc), false),
-            "json-http1" => (client.protocol(Protocol::Connect).http_version(HttpVersion::Http1), true),
-            protocol => (client.protocol(protocol.parse()?), false),
-        };
-        let client = client.build();
-        Ok(Connection { bench: BenchClient::new(&client), ctx: Context::new(), json })
+        let setting = Setting::parse(variant)?;
+        let client = setting.client(address).await?;
+        let bench = BenchClient::with_name(&client, SERVICE);
+        Ok(Connection { bench, ctx: Context::new(), json: setting.is_json() })
     }
 }
 

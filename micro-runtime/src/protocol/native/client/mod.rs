@@ -146,7 +146,7 @@ impl Drop for Handle {
 
 /// Makes one call. `began` hears when it is on its way, and the connection sees to its deadline from then on.
 pub(crate) async fn call(
-    connection: &Connection,
+    connection: Connection,
     outgoing: &mut Outgoing,
     now: Instant,
     began: impl Fn() + Send,
@@ -159,9 +159,9 @@ pub(crate) async fn call(
         poll_fn(|task| open::poll_open(link, outgoing, &mut opening, &mut place, now, task)).await?
     };
     began();
-    let open = Open { connection: connection.clone(), call, over: false };
+    let open = Open { connection, call, over: false };
     if !matches!(opening, Opening::Sent) {
-        open::send_rest(link.clone(), call, opening, outgoing);
+        open::send_rest(open.link().clone(), call, opening, outgoing);
     }
     if method.response.stream {
         return stream::answer(open, method, max_message_size).boxed().await;

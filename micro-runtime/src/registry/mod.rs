@@ -48,9 +48,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use discovery::Discovery;
+pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
-pub(crate) use locals::{Locals, Membership};
 pub use memory::Memory;
 pub use named::{DEFAULT, by_name, from_environment};
 pub use record::{EndpointRecord, Labels, Node, ServiceRecord, ValueRecord};

@@ -78,6 +78,11 @@ impl Front {
         self.inside.site.clone()
     }
 
+    /// The same, for as long as the server is held anyway.
+    pub(super) fn borrow_site(&self) -> &Site {
+        &self.inside.site
+    }
+
     /// Whether every call has to pass layers, which are of HTTP.
     pub(super) fn has_layers(&self) -> bool {
         self.layered.is_some()

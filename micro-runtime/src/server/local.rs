@@ -11,7 +11,6 @@ use futures_util::future::{BoxFuture, ready};
 use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::activity::InFlight;
 use super::{Server, Shared};
 use crate::endpoint::{Endpoint, Entered, Entrance, Local, LocalAnswer, LocalCall, Run, cut_off, prepare};
 use crate::error::Result;
@@ -40,6 +39,11 @@ impl Gate {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
+
+    /// How many calls are inside.
+    pub(super) fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
 }
 
 impl Server {
@@ -65,7 +69,7 @@ impl Entrance for Door {
         if shared.gate.closed.load(Ordering::SeqCst) {
             return Entered::Closed(call);
         }
-        let site = shared.front.site();
+        let site = shared.front.borrow_site();
         let method = call.method;
         let endpoint = match site.routes.find(method.path) {
             Ok(endpoint) => endpoint.clone(),
@@ -87,8 +91,8 @@ impl Entrance for Door {
 /// One call inside of the server.
 struct Visit {
     shared: Arc<Shared>,
+    /// A server that stops waits for it.
     _task: TaskTrackerToken,
-    _call: InFlight,
 }
 
 impl Visit {
@@ -98,7 +102,7 @@ impl Visit {
             shared.gate.inside.fetch_sub(1, Ordering::SeqCst);
             return None;
         }
-        Some(Self { shared: shared.clone(), _task: shared.tasks.token(), _call: shared.activity.begin() })
+        Some(Self { shared: shared.clone(), _task: shared.tasks.token() })
     }
 }
 

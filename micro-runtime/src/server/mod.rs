@@ -114,7 +114,7 @@ impl Server {
         if timeout(limit, shared.tasks.wait()).await.is_ok() {
             return 0;
         }
-        let cut = shared.activity.in_flight();
+        let cut = shared.activity.in_flight() + shared.gate.inside();
         shared.cut.cancel();
         if timeout(LAST_WAIT, shared.tasks.wait()).await.is_err() {
             let (tasks, waited) = (shared.tasks.len(), humantime::format_duration(LAST_WAIT));

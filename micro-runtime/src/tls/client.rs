@@ -207,7 +207,8 @@ impl Connector {
 
 /// The name that the server at an address must be certified for.
 fn name_of(address: &str) -> Result<ServerName<'static>> {
-    let host = if is_path(address) { address } else { address.rsplit_once(':').map_or(address, |(host, _)| host) };
+    let host =
+        if is_path(address) { address } else { address.rsplit_once(':').map_or(address, |(host, _)| host) };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     ServerName::try_from(bare.to_owned()).map_err(|error| {
         Error::invalid_argument(format!(

@@ -77,7 +77,7 @@ fn measure() -> Result<bool> {
     for Way { name, most, client } in WAYS {
         let remote = || Client::builder().address(running.address()).transport(transport.clone());
         let client = client.map_or_else(|| own.clone(), |options| options(remote()).build());
-        let echo = EchoClient::new(&client).with_name("echo");
+        let echo = EchoClient::with_name(&client, "echo");
         runtime.block_on(calls(&echo))?;
         let mut made = Ok(());
         let counted = allocation_counter::measure(|| made = runtime.block_on(calls(&echo)));

@@ -68,8 +68,11 @@ fn measure() -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::internal("there is no runtime").with_source(error))?;
     let transport = Memory::new();
-    let service =
-        Service::new("echo").registry(Registry::new()).transport(transport.clone()).address("echo").handle(Parrot);
+    let service = Service::new("echo")
+        .registry(Registry::new())
+        .transport(transport.clone())
+        .address("echo")
+        .handle(Parrot);
     let own = service.client();
     let running = runtime.block_on(service.start())?;
     println!("{:<20} {:>18} {:>14}", "way", "allocations/call", "bytes/call");

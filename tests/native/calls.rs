@@ -36,13 +36,13 @@ async fn fails(site: &Site, frames: impl AsRef<[u8]>, code: Code, words: &str) {
 #[tokio::test]
 async fn a_method_or_a_codec_that_is_not_known() {
     let site = Site::start().await;
-    fails(&site, ask(1, "Nothing", "1"), Code::Unimplemented, "/Lab/Nothing").await;
+    fails(&site, ask(1, "Nothing", "1"), Code::Unimplemented, "`Lab` has no method `Nothing`").await;
     let with_codec = [number(0), b"\x09/Lab/Echo\x04yaml1".to_vec()].concat();
     let open = frame(OPEN, MESSAGE | LAST, 1, with_codec);
     fails(&site, open, Code::Unimplemented, "does not read the codec `yaml`; known: json").await;
     // The same on a route with a number, which is kept.
     let named = [route(1, "/Lab/Nothing", "json"), frame(OPEN, MESSAGE | LAST, 1, b"\x011")].concat();
-    fails(&site, named, Code::Unimplemented, "/Lab/Nothing").await;
+    fails(&site, named, Code::Unimplemented, "`Lab` has no method `Nothing`").await;
 }
 
 #[tokio::test]

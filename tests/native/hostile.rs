@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::lab::{Site, Tasks};
 use crate::soon::soon;
 use crate::wire::{
-    ACK, CALL_WINDOW, DATA, FLOW, GO_AWAY, LAST, MESSAGE, MORE, PING, RESET, SILENCE, TOO_MUCH, Wire, ask, frame,
+    ACK, CALL_WINDOW, DATA, FLOW, LAST, MESSAGE, MORE, PING, RESET, SILENCE, Wire, ask, frame,
     hello, open, route,
 };
 
@@ -30,18 +30,13 @@ async fn flood(wire: &mut Wire, bytes: &[u8], most: usize) -> usize {
 }
 
 #[tokio::test]
-async fn pings_whose_answers_are_not_read_end_the_connection() {
+async fn who_pings_and_does_not_read_the_answers_is_not_read_either() {
     let site = Site::start().await;
     let mut wire = Wire::open(&site).await;
     let pings: Vec<u8> = (0..10_000).flat_map(|_| frame(PING, 0, 0, [7; 8])).collect();
-    flood(&mut wire, &pings, 1 << 30).await;
-    // What was answered before is on the way.
-    while let Some(frame) = wire.try_next().await {
-        match frame.kind {
-            PING => assert_eq!(frame.flags, ACK),
-            kind => assert_eq!((kind, frame.payload[4]), (GO_AWAY, TOO_MUCH)),
-        }
-    }
+    let taken = flood(&mut wire, &pings, 1 << 30).await;
+    assert!(taken < 256 << 20, "{taken} bytes of pings were taken");
+    drop(wire);
     site.still_serves().await;
 }
 
@@ -57,7 +52,7 @@ async fn empty_messages_use_up_the_window_of_their_call() {
 }
 
 #[tokio::test]
-async fn who_asks_and_does_not_read_is_not_read_either_and_gets_all_answers_later() {
+async fn who_asks_and_does_not_read_is_not_read_either_and_hears_of_all_calls_later() {
     let site = Site::start().await;
     let mut wire = Wire::open_with(&site, &[(2, 1 << 30), (3, 1 << 30), (4, (1 << 24) - 1)]).await;
     let mut calls = 0_u32;
@@ -70,11 +65,12 @@ async fn who_asks_and_does_not_read_is_not_read_either_and_gets_all_answers_late
         }
         assert!(calls < 500_000, "the server reads on, and keeps all of its answers");
     }
-    let mut last = 0;
-    while last < calls {
-        let frame = wire.next_of(DATA).await;
-        assert_eq!(frame.payload.len(), 30_002);
-        last += 1;
+    // Those beyond the calls that may be open are refused.
+    let mut heard = 0;
+    while heard < calls {
+        let frame = wire.next().await;
+        assert!(frame.kind != DATA || frame.payload.len() == 30_002);
+        heard += u32::from(frame.kind == DATA || frame.kind == RESET);
     }
 }
 

@@ -329,8 +329,9 @@ where
                 self.waiting = self.writing.len() + self.link.with_own(&mut self.woken, |state| state.out.len());
                 continue;
             }
-            let Self { link, woken, waiting, writing, .. } = self;
+            let Self { link, woken, waiting, writing, alarm, .. } = self;
             let next = link.with_own(woken, |state| {
+                let throttled = R::THROTTLES && *waiting > MOST_WAITING;
                 *waiting = writing.len() + state.out.len();
                 if written && !state.out.is_empty() {
                     return Next::Write;
@@ -338,11 +339,17 @@ where
                 if written && state.closing && state.calls.is_empty() {
                     return Next::End;
                 }
+                // There is room again, and nobody waits for what may be read; or there is an alarm that the
+                // clock is not set to, because it came during this turn.
+                if throttled && *waiting <= MOST_WAITING || state.alarm != *alarm {
+                    *alarm = state.alarm;
+                    return Next::Again;
+                }
                 state.asleep(task);
                 Next::Wait
             });
             match next {
-                Next::Write => {}
+                Next::Write | Next::Again => {}
                 Next::Wait => return Poll::Pending,
                 Next::End => return Poll::Ready(Ended::Well),
             }
@@ -449,6 +456,7 @@ enum Ended {
 /// What a turn ends with.
 enum Next {
     Write,
+    Again,
     Wait,
     End,
 }

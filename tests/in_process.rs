@@ -58,6 +58,7 @@ pub trait Probe {
     async fn released(&self, ctx: &Context, request: ()) -> Result<String>;
     async fn remaining(&self, ctx: &Context, request: ()) -> Result<Option<u64>>;
     async fn dive(&self, ctx: &Context, depth: u64) -> Result<u64>;
+    async fn compute(&self, ctx: &Context, millis: u64) -> Result<Option<String>>;
 }
 
 struct Handler {
@@ -172,6 +173,11 @@ impl Probe for Handler {
             Some(rest) => Ok(1 + self.client.dive(ctx, rest).await.map_err(Error::forward)?),
             None => Ok(0),
         }
+    }
+
+    async fn compute(&self, _ctx: &Context, millis: u64) -> Result<Option<String>> {
+        std::thread::sleep(Duration::from_millis(millis));
+        Ok(tokio::task::try_id().map(|id| id.to_string()))
     }
 }
 
@@ -571,6 +577,19 @@ async fn a_handler_that_calls_itself_does_not_overflow_the_stack() {
     let lab = Lab::start().await;
     let dived = soon(lab.probe().dive(&Context::new(), 900).send()).await.unwrap();
     assert_eq!(dived, 900);
+    lab.nothing_was_sent();
+}
+
+#[tokio::test]
+async fn a_handler_that_computes_for_long_gets_tasks_of_its_own() {
+    let (lab, ctx) = (Lab::start().await, Context::new());
+    let probe = lab.probe();
+    let caller = tokio::spawn(async move {
+        let here = Some(tokio::task::id().to_string());
+        assert_eq!(probe.compute(&ctx, 2).await.unwrap(), here, "nobody knows yet");
+        assert_ne!(probe.compute(&ctx, 0).await.unwrap(), here);
+    });
+    soon(caller).await.unwrap();
     lab.nothing_was_sent();
 }
 

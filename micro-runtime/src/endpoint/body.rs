@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 
 use super::Carried;
-use super::local::{Local, Relay, Wrap};
+use super::local::{Local, Wrap};
+use super::relay::Relay;
 use crate::call::Payload;
 use crate::codec::Codec;
 use crate::error::{Error, Result};

@@ -13,6 +13,7 @@ mod handler;
 mod local;
 mod outcome;
 mod pace;
+mod relay;
 mod routes;
 mod run;
 mod serve;

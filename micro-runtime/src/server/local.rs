@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
+use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -51,14 +52,16 @@ impl Server {
     /// of HTTP.
     pub(crate) fn entrance(&self) -> Option<Arc<dyn Entrance>> {
         let shared = &self.shared;
-        (!shared.front.has_layers())
-            .then(|| Arc::new(Door { shared: shared.clone(), peer: PEER.into() }) as _)
+        let runtime = Handle::try_current().ok().filter(|_| !shared.front.has_layers())?;
+        Some(Arc::new(Door { shared: shared.clone(), peer: PEER.into(), runtime }))
     }
 }
 
 struct Door {
     shared: Arc<Shared>,
     peer: Arc<str>,
+    /// Where handlers get tasks, whoever calls them: that of the server, as on the wire.
+    runtime: Handle,
 }
 
 impl Entrance for Door {
@@ -78,10 +81,10 @@ impl Entrance for Door {
             }
         };
         match prepare(&endpoint, call, site.interceptors.clone(), self.peer.clone()) {
-            Local::One(work) => Entered::Called(one(visit, endpoint, work)),
+            Local::One(work) => Entered::Called(one(visit, endpoint, work, &self.runtime)),
             Local::Many(mut many) => {
                 let work = many.take_work();
-                shared.tasks.spawn(unless_cut(visit, work));
+                shared.tasks.spawn_on(unless_cut(visit, work), &self.runtime);
                 Entered::Called(async move { Ok(many.answer(method).await) }.boxed())
             }
         }
@@ -117,6 +120,7 @@ fn one(
     visit: Visit,
     endpoint: Arc<Endpoint>,
     work: BoxFuture<'static, Result<LocalAnswer>>,
+    runtime: &Handle,
 ) -> BoxFuture<'static, Result<LocalAnswer>> {
     let method = endpoint.method;
     // A caller's stream is read while its caller does something else.
@@ -124,7 +128,7 @@ fn one(
     let how = if apart { Run::Apart } else { endpoint.pace.next() };
     if how == Run::Apart {
         let tasks = visit.shared.tasks.clone();
-        let task = AbortOnDropHandle::new(tasks.spawn(async move { unless_cut(visit, work).await }));
+        let task = AbortOnDropHandle::new(tasks.spawn_on(unless_cut(visit, work), runtime));
         return async move { task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method))) }.boxed();
     }
     async move {

@@ -19,12 +19,12 @@ pub(super) fn write(text: &mut String, peers: &Peers) -> Result {
     writeln!(text, "\n## Tables\n")?;
     writeln!(
         text,
-        "Medians of {} rounds of {} s each, after {} s of warm-up, in which stack comes after stack. CPU is \
-         processor time in milliseconds for 1,000 calls, which is microseconds for each. Peak is the most memory \
-         that a process had. Every stack has {} worker threads on either side.",
-        peers.rounds,
+        "Each run is {} s long, after {} s of warm-up. In a round every stack has its turn, and the figures are medians over \
+         the rounds, of which there are {}. CPU is processor time in milliseconds for 1,000 calls, which is microseconds for \
+         each. Peak is the most memory that a process had. Every stack has {} worker threads on either side.",
         peers.times.1,
         peers.times.0,
+        peers.rounds,
         load::THREADS
     )?;
     spread(text, peers)?;
@@ -152,7 +152,13 @@ fn failures(text: &mut String, peers: &Peers) -> Result {
     writeln!(text, "\n### What failed\n")?;
     for point in failed {
         let reason = point.failures.last().map_or("", String::as_str);
-        writeln!(text, "- {}, {}: {} times: {reason}", point.stack, point.workload, point.failures.len())?;
+        writeln!(
+            text,
+            "- {}, {}, in {} of the rounds: {reason}",
+            point.stack,
+            point.workload,
+            point.failures.len()
+        )?;
     }
     Ok(())
 }
@@ -182,6 +188,6 @@ mod tests {
         let fast = text.find("| raw-tcp | 2,500 | 2.50× | 12.3 |").unwrap();
         assert!(fast < text.find("| tonic | 1,000 | 1.00× |").unwrap(), "{text}");
         assert!(text.contains("| micro-native | **skipped**: not yet \\| known |"), "{text}");
-        assert!(text.contains("1 times: it broke"), "{text}");
+        assert!(text.contains("in 1 of the rounds: it broke"), "{text}");
     }
 }

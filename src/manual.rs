@@ -17,6 +17,9 @@ pub mod errors {}
 #[doc = include_str!("../docs/manual/protocols.md")]
 pub mod protocols {}
 
+#[doc = include_str!("../docs/wire.md")]
+pub mod wire {}
+
 #[cfg(feature = "tls")]
 #[doc = include_str!("../docs/manual/tls.md")]
 pub mod tls {}

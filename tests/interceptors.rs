@@ -351,10 +351,13 @@ async fn a_service_knows_who_calls() {
     let registry = Memory::new();
     let service = Service::new("numbers").registry(registry.clone()).intercept(who.clone());
     let service = service.handle(Handler::default()).start().await.unwrap();
-    let numbers = NumbersClient::new(&service.client());
+    let numbers = NumbersClient::new(&Client::builder().registry(registry).build());
     numbers.add(&Context::new(), (1, 2)).await.unwrap();
     let seen = log.take();
     assert!(seen[0].starts_with("127.0.0.1:") && seen[0] != service.address(), "{seen:?}");
+    let numbers = NumbersClient::new(&service.client());
+    numbers.add(&Context::new(), (1, 2)).await.unwrap();
+    assert_eq!(log.take(), ["in-process"]);
 
     // A client serves nobody.
     let (_service, numbers) = client(|client| client.intercept(who)).await;

@@ -13,4 +13,6 @@ mod raw;
 mod refusals;
 mod shapes;
 mod strangers;
+#[cfg(unix)]
+mod unix;
 mod watched;

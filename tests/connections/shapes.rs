@@ -14,7 +14,7 @@ use crate::lab::{LabClient, Site, client};
 use crate::soon::soon;
 use crate::watched::Watched;
 
-async fn all_shapes(lab: &LabClient) {
+pub(crate) async fn all_shapes(lab: &LabClient) {
     let ctx = Context::new();
     let call = lab.echo(&ctx, "hello".to_owned()).metadata("word", "tea");
     let response = soon(call.response()).await.unwrap();

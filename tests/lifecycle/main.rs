@@ -265,7 +265,7 @@ async fn a_service_is_described_in_the_registry() {
     let mut names: Vec<_> = record.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["Work.Quick", "Work.Wait"]);
-    assert_eq!(record.nodes[0].metadata["protocols"], "connect,grpc,grpc-web,grpc-web-text,mucp");
+    assert_eq!(record.nodes[0].metadata["protocols"], "native,connect,grpc,grpc-web,grpc-web-text,mucp");
 }
 
 #[tokio::test]

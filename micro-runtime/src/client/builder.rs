@@ -6,11 +6,11 @@ use super::{Client, HttpVersion, Inner};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, native};
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
 use crate::tls::ClientTls;
-use crate::transport::{Tcp, Transport};
+use crate::transport::{Sockets, Transport};
 
 /// How long a call may take where neither the call, nor its context, nor its method says so. A
 /// call with a stream on either side has no such limit.
@@ -19,7 +19,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The options of a [`Client`].
 ///
 /// What is not set here is taken from the environment (`MICRO_REGISTRY`,
-/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_PROTOCOL`, `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
+/// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_PROTOCOL`, `MICRO_IN_PROCESS`,
+/// `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
 /// defaults.
 #[derive(Debug, Default)]
 #[must_use]
@@ -38,11 +39,16 @@ pub(super) struct Settings {
     pub(super) codecs: Codecs,
     pub(super) compression: Option<Compression>,
     pub(super) http_get: bool,
+    pub(super) in_process: Option<bool>,
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
+    pub(super) max_connections: usize,
     pub(super) discovery_timeout: Duration,
     pub(super) max_message_size: usize,
+    pub(super) call_window: u32,
+    pub(super) connection_window: u32,
+    pub(super) max_buffered: usize,
 }
 
 impl Default for Settings {
@@ -52,18 +58,23 @@ impl Default for Settings {
             discovery: None,
             addresses: Vec::new(),
             selector: None,
-            transport: Arc::new(Tcp),
+            transport: Arc::new(Sockets),
             protocol: None,
             tls: None,
             http_version: None,
             codecs: Codecs::default(),
             compression: None,
             http_get: false,
+            in_process: None,
             interceptors: Interceptors::default(),
             timeout: None,
             connect_timeout: Duration::from_secs(3),
+            max_connections: 1,
             discovery_timeout: Duration::from_secs(5),
             max_message_size: 4 * 1024 * 1024,
+            call_window: native::Settings::default().call_window,
+            connection_window: native::Settings::default().connection_window,
+            max_buffered: native::MAX_BUFFERED,
         }
     }
 }
@@ -85,7 +96,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls this address, and no registry is asked. Several addresses are balanced.
+    /// Calls this address, and no registry is asked: `127.0.0.1:8080`, or `unix:/run/greeter.sock`. Several
+    /// addresses are balanced.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.0.addresses.push(address.into());
         self
@@ -97,7 +109,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Connects through this transport; [`Tcp`] unless set.
+    /// Connects through this transport; [`Sockets`] unless set, which is TCP, and Unix sockets for addresses
+    /// that begin with `unix:`.
     pub fn transport(self, transport: impl Transport) -> Self {
         self.shared_transport(Arc::new(transport))
     }
@@ -128,6 +141,23 @@ impl ClientBuilder {
     /// can answer; off unless set. A message that is too long for a URL (8 KiB) is sent with POST.
     pub fn http_get(mut self, get: bool) -> Self {
         self.0.http_get = get;
+        self
+    }
+
+    /// Whether calls to services in this process stay in it, where this client has the same
+    /// [`Discovery`] as they: those of the service that it is the client of, for example. They do unless set, or
+    /// switched with `MICRO_IN_PROCESS` (`on`, `off`).
+    ///
+    /// Such a call is like any other, but that nothing is sent: a message is handed over as it is, and encoded
+    /// only where the two sides have different types for it. No limit of message sizes holds, there is no
+    /// compression, and [`Context::peer`](crate::Context::peer) is `in-process`. Where both sides are one message,
+    /// the handler runs in the future of the call.
+    ///
+    /// A client that is told how to call, by [`protocol`](Self::protocol), [`http_version`](Self::http_version),
+    /// [`http_get`](Self::http_get) or `tls`, calls so; and services with layers, which are of HTTP, are called
+    /// over HTTP.
+    pub fn in_process(mut self, yes: bool) -> Self {
+        self.0.in_process = Some(yes);
         self
     }
 
@@ -181,6 +211,28 @@ impl ClientBuilder {
     /// The largest message that is read, in bytes; 4 MiB unless set.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.0.max_message_size = bytes;
+        self
+    }
+
+    /// How many bytes of one answer on the native wire may wait in the client before they are read; 256 KiB
+    /// unless set, 64 KiB at the least, 1 GiB at the most. A single larger message gets through.
+    pub fn call_window(mut self, bytes: u32) -> Self {
+        self.0.call_window = bytes.clamp(64 * 1024, 1 << 30);
+        self
+    }
+
+    /// How many bytes of all answers on one connection of the native wire may wait in the client before they
+    /// are read; 16 MiB unless set, 64 KiB at the least, 1 GiB at the most.
+    pub fn connection_window(mut self, bytes: u32) -> Self {
+        self.0.connection_window = bytes.clamp(64 * 1024, 1 << 30);
+        self
+    }
+
+    /// How many bytes messages that are larger than their windows may hold beyond them, all those that
+    /// arrive on one connection of the native wire at the same time; 64 MiB unless set. A message that would
+    /// hold more fails its call with `resource_exhausted`.
+    pub fn max_buffered(mut self, bytes: usize) -> Self {
+        self.0.max_buffered = bytes;
         self
     }
 

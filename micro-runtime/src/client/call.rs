@@ -26,7 +26,8 @@ pub struct Call<A, B> {
     pub(super) channel: Channel,
     pub(super) context: Context,
     pub(super) method: &'static MethodDescriptor,
-    pub(super) request: A,
+    /// Until it is written.
+    pub(super) request: Option<A>,
     pub(super) options: Options,
     answer: PhantomData<fn() -> B>,
 }
@@ -48,7 +49,7 @@ impl<A, B> Call<A, B> {
         method: &'static MethodDescriptor,
         request: A,
     ) -> Self {
-        Self { channel, context, method, request, options: Options::default(), answer: PhantomData }
+        Self { channel, context, method, request: Some(request), options: Options::default(), answer: PhantomData }
     }
 }
 
@@ -84,17 +85,22 @@ impl<A: Body, B: Body> Call<A, B> {
 
     /// Makes the call, as `.await` does, and returns the metadata of the answer as well.
     pub async fn response(mut self) -> Result<Response<B>> {
+        self.make().await
+    }
+
+    /// Makes the call, as `.await` does, without the box around the future.
+    pub async fn send(mut self) -> Result<B> {
+        self.make().await.map(Response::into_inner)
+    }
+
+    /// Makes the call. It stays where it is, so that its future holds it once.
+    async fn make(&mut self) -> Result<Response<B>> {
         let method = self.method;
         let answered = match self.options.wrong.take() {
             Some(wrong) => Err(wrong),
             None => self.run().await,
         };
         answered.map_err(|error| error.of_call(method.service, method.name))
-    }
-
-    /// Makes the call, as `.await` does, without the box around the future.
-    pub async fn send(self) -> Result<B> {
-        self.response().await.map(Response::into_inner)
     }
 }
 
@@ -111,7 +117,7 @@ impl<A, B> fmt::Debug for Call<A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("method", &self.method.path)
-            .field("service", &self.channel.service)
+            .field("service", &self.channel.0.service)
             .field("timeout", &self.options.timeout)
             .finish_non_exhaustive()
     }
@@ -121,7 +127,7 @@ impl<A, B> fmt::Debug for Call<A, B> {
 #[derive(Debug)]
 pub struct Response<B> {
     pub(super) answer: B,
-    pub(super) around: Arc<Around>,
+    pub(super) around: Option<Arc<Around>>,
 }
 
 impl<B> Response<B> {
@@ -138,12 +144,12 @@ impl<B> Response<B> {
     /// The metadata that came before the answer. Where there is a stream in both directions, ask
     /// [`Streaming::headers`](crate::Streaming::headers) after the first message.
     pub fn headers(&self) -> &Metadata {
-        self.around.headers.get().unwrap_or(&NONE)
+        self.around.as_ref().and_then(|around| around.headers.get()).unwrap_or(&NONE)
     }
 
     /// The metadata that came after the answer. Where the answer is a stream, ask
     /// [`Streaming::trailers`](crate::Streaming::trailers) at its end.
     pub fn trailers(&self) -> &Metadata {
-        self.around.trailers.get().unwrap_or(&NONE)
+        self.around.as_ref().and_then(|around| around.trailers.get()).unwrap_or(&NONE)
     }
 }

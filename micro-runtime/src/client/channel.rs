@@ -11,23 +11,27 @@ use crate::stream::{Sender, Streaming};
 
 /// A client's way to one service. Generated clients hold one.
 #[derive(Clone)]
-pub struct Channel {
+pub struct Channel(pub(super) Arc<Destination>);
+
+/// Where the calls of a channel go.
+pub(super) struct Destination {
     pub(super) client: Client,
-    pub(super) service: Arc<str>,
+    pub(super) service: String,
     /// The view of the service, from the first call on. Holding it keeps it up to date.
-    pub(super) view: Arc<OnceLock<Arc<View>>>,
+    pub(super) view: OnceLock<Arc<View>>,
 }
 
 impl Channel {
     /// The way to the service that is registered under this name.
     pub fn new(client: &Client, service: impl Into<String>) -> Self {
-        Self { client: client.clone(), service: service.into().into(), view: Arc::default() }
+        let (client, service) = (client.clone(), service.into());
+        Self(Arc::new(Destination { client, service, view: OnceLock::new() }))
     }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("Channel").field("service", &self.0.service).finish_non_exhaustive()
     }
 }
 /// Prepares a call. Generated clients call it. It asks nothing of the types, so that a wrong one is

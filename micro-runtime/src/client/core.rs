@@ -2,15 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::{DEFAULT_TIMEOUT, Settings};
-use super::connections::{Connections, Opener};
+use super::connections::{Connections, Opener, PING_INTERVAL};
 use super::nodes::Nodes;
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::protocol::Protocol;
-use crate::registry::{self, Discovery};
+use crate::protocol::http2::PING_TIMEOUT;
+use crate::protocol::{Protocol, native};
+use crate::registry::{self, Discovery, Locals};
 use crate::selector::{self, P2c, Selector};
 use crate::tls::ClientTls;
 
@@ -21,6 +22,10 @@ pub(super) struct Core {
     pub(super) connections: Connections,
     /// Where it is not left to the node's record.
     pub(super) protocol: Option<Protocol>,
+    /// The nodes in this process, where calls to them may stay in it.
+    pub(super) locals: Option<Locals>,
+    /// Whether an option is set that only calls over HTTP have.
+    pub(super) prefers_http: bool,
     pub(super) codecs: Codecs,
     pub(super) compression: Option<Compression>,
     pub(super) http_get: bool,
@@ -58,16 +63,39 @@ impl Core {
             (None, Some(name)) => Some(name.parse().map_err(|error: Error| error.context("MICRO_PROTOCOL"))?),
             (None, None) => None,
         };
+        let prefers_http = settings.http_version.is_some() || settings.http_get;
+        let may_stay = match (settings.in_process, environment.switch("MICRO_IN_PROCESS")?) {
+            (Some(in_process), _) => in_process,
+            (None, switched) => switched.unwrap_or(true),
+        };
+        let told = protocol.is_some() || prefers_http || settings.tls.is_some();
+        let locals = nodes.discovery().filter(|_| may_stay && !told).map(|found| found.locals().clone());
         let opener = Opener {
             transport: settings.transport.clone(),
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
+            max_connections: settings.max_connections,
+        };
+        let native = native::Settings {
+            call_window: settings.call_window,
+            connection_window: settings.connection_window,
+            ..Default::default()
+        };
+        let bounds = native::Bounds {
+            max_message_size: settings.max_message_size,
+            max_buffered: settings.max_buffered,
+            body_timeout: None,
+            keep_alive_interval: PING_INTERVAL,
+            keep_alive_timeout: PING_TIMEOUT,
+            always_asks: false,
         };
         Ok(Self {
             nodes,
             selector,
-            connections: Connections::new(opener, settings.http_version),
+            connections: Connections::new(opener, settings.http_version, native, bounds),
             protocol,
+            locals,
+            prefers_http,
             codecs: settings.codecs.clone(),
             compression: settings.compression,
             http_get: settings.http_get,
@@ -79,6 +107,11 @@ impl Core {
 
     pub(super) fn discovery(&self) -> Option<&Discovery> {
         self.nodes.discovery()
+    }
+
+    /// Whether calls may stay in this process, as far as can be known before a node is picked.
+    pub(super) fn may_stay(&self) -> bool {
+        self.locals.as_ref().is_some_and(Locals::any)
     }
 
     /// The codec of a call: the one it names, else the first that the request prefers and the

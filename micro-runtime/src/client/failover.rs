@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
+use super::Channel;
+use super::connections::{Connection, Way};
 use super::core::Core;
 use super::limit::{Limit, hold};
-use super::{Channel, HttpVersion};
+use super::local::{self, Inside};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
-use crate::protocol::{self, Answer, Outgoing, Protocol, Target};
+use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
 use crate::selector::{Candidate, Outcome, Pick, usable};
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
@@ -23,55 +26,95 @@ const LAST_RESORTS: usize = 3;
 pub(super) async fn send(
     core: &Core,
     channel: &Channel,
-    outgoing: Outgoing,
+    outgoing: &mut Outgoing,
     limit: &Option<Limit>,
     stage: &Stage,
 ) -> Result<(Answer, Pick)> {
     // Then the answer is returned before the node has said anything.
     let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
     let mut tried = Tried::default();
-    let mut outgoing = Some(outgoing);
     loop {
-        stage.set(Stage::LOOKING);
-        let nodes = match core.nodes.of(channel).await {
-            Ok(nodes) => nodes,
-            // A registry that took the last node out because it did not answer: say that it did not.
-            Err(error) => {
-                return Err(if tried.is_empty() { error } else { tried.into_error(&channel.service) });
+        let picked = match core.nodes.known(channel) {
+            Some(nodes) => {
+                stage.set(Stage::CONNECTING);
+                tried.pick(core, &nodes)
             }
+            None => look_up(core, channel, &mut tried, stage).boxed().await?,
         };
-        stage.set(Stage::CONNECTING);
-        let Some(mut pick) = tried.pick(core, &nodes) else { return Err(tried.into_error(&channel.service)) };
-        let node = pick.candidate().clone();
-        let address = &node.node().address;
-        let protocol = core.protocol.unwrap_or_else(|| Protocol::of_node(&node.node().metadata));
-        let connection = match core.connections.get(address, version(protocol)).await {
-            Ok(connection) => connection,
+        let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
+        match local::call(core, pick.candidate().node(), outgoing)? {
+            Inside::Send => {}
+            Inside::Called(answer) => {
+                stage.set(Stage::SENT);
+                let start = pick.since();
+                return match hold(limit, answer).await {
+                    Ok(answer) => {
+                        if !unheard {
+                            pick.report(Outcome::Ok, start.elapsed());
+                        }
+                        Ok((local::answer(answer), pick))
+                    }
+                    Err(error) => {
+                        pick.done(outcome(&error));
+                        Err(error)
+                    }
+                };
+            }
+            Inside::Refused(error) => {
+                let node = pick.candidate().clone();
+                pick.done(Outcome::Failed);
+                tried.nodes.push(Attempt { node, error, reused: false });
+                continue;
+            }
+        }
+        // A single message can be sent again; a stream is used up by the first try.
+        let again = matches!(outgoing.body, Outbound::One(_));
+        let node = pick.candidate().node();
+        let (protocol, told) = match core.protocol {
+            Some(protocol) => (protocol, true),
+            None => (Protocol::of_node(&node.metadata, core.prefers_http), false),
+        };
+        let way = match core.connections.ready(&node.address, protocol) {
+            Some(way) => Ok(way),
+            // It is large, and seldom needed.
+            None => core.connections.way(&node.address, protocol, told).boxed().await,
+        };
+        let way = match way {
+            Ok(way) => way,
             Err(error) => {
+                let node = pick.candidate().clone();
                 pick.done(Outcome::Unreachable);
                 core.nodes.suspect(&node);
                 tried.nodes.push(Attempt { node, error, reused: false });
                 continue;
             }
         };
-        // A single message can be sent again; a stream is used up by the first try.
-        let Some(current) = outgoing.take() else { return Err(tried.into_error(&channel.service)) };
-        outgoing = again(&current);
         stage.set(Stage::SENT);
-        let start = Instant::now();
+        let reused = way.is_reused();
+        // Where there was a connection nothing was waited for.
+        let start = if reused { pick.since() } else { Instant::now() };
         // Held to the deadline here, so that a node that does not answer is known to have failed.
-        let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
-        let reused = connection.is_reused();
-        let target = Target { scheme: &scheme, authority: &authority, version: connection.version() };
-        let call = protocol::call(protocol, current, target, |request| connection.send(request));
-        match hold(limit, call).await {
+        let answered = match way {
+            Way::Native { connection, .. } => {
+                let watched = || limit.iter().for_each(Limit::watch);
+                hold(limit, native::client::call(connection, outgoing, start, watched)).await
+            }
+            // It is large, and nothing of it is needed for the other way.
+            Way::Http(protocol, connection) => {
+                let call = over_http(protocol, outgoing.again(), &channel.0.service, connection);
+                hold(limit, call.boxed()).await
+            }
+        };
+        match answered {
             Ok(answer) => {
                 if !unheard {
                     pick.report(Outcome::Ok, start.elapsed());
                 }
                 return Ok((answer, pick));
             }
-            Err(error) if error.was_never_processed() && outgoing.is_some() => {
+            Err(error) if error.was_never_processed() && again => {
+                limit.iter().for_each(Limit::unwatch);
+                let node = pick.candidate().clone();
                 pick.done(Outcome::Failed);
                 tried.nodes.push(Attempt { node, error, reused });
             }
@@ -83,13 +126,34 @@ pub(super) async fn send(
     }
 }
 
-/// The version of HTTP that the protocol needs, where it needs one.
-fn version(protocol: Protocol) -> Option<HttpVersion> {
-    match protocol {
-        Protocol::Grpc => Some(HttpVersion::Http2),
-        Protocol::Mucp => Some(HttpVersion::Http1),
-        Protocol::Connect | Protocol::GrpcWeb | Protocol::GrpcWebText => None,
+/// Waits until nodes are known, and picks one that was not tried; `None` where there is none left.
+async fn look_up(
+    core: &Core,
+    channel: &Channel,
+    tried: &mut Tried,
+    stage: &Stage,
+) -> Result<Option<Pick>> {
+    stage.set(Stage::LOOKING);
+    match core.nodes.wait(channel).await {
+        Ok(nodes) => {
+            stage.set(Stage::CONNECTING);
+            Ok(tried.pick(core, &nodes))
+        }
+        // A registry that took the last node out because it did not answer: say that it did not.
+        Err(_) if !tried.is_empty() => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+async fn over_http(
+    protocol: Protocol,
+    outgoing: Outgoing,
+    service: &str,
+    connection: Connection,
+) -> Result<Answer> {
+    let (scheme, authority) = (connection.scheme().clone(), connection.authority().clone());
+    let target = Target { service, scheme: &scheme, authority: &authority, version: connection.version() };
+    protocol::call(protocol, outgoing, target, |request| connection.send(request)).await
 }
 
 /// How far a call is, for the error of one that does not get further.
@@ -123,21 +187,6 @@ pub(super) fn outcome(error: &Error) -> Outcome {
         }
         _ => Outcome::Ok,
     }
-}
-
-fn again(outgoing: &Outgoing) -> Option<Outgoing> {
-    let Outbound::One(message) = &outgoing.body else { return None };
-    Some(Outgoing {
-        service: outgoing.service.clone(),
-        method: outgoing.method,
-        codec: outgoing.codec.clone(),
-        compression: outgoing.compression,
-        http_get: outgoing.http_get,
-        metadata: outgoing.metadata.clone(),
-        deadline: outgoing.deadline,
-        body: Outbound::One(message.clone()),
-        max_message_size: outgoing.max_message_size,
-    })
 }
 
 /// The nodes that did not take the request, and why.

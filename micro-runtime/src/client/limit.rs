@@ -1,4 +1,5 @@
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -16,11 +17,25 @@ pub(super) struct Limit {
     /// What was left of the time when the call began.
     timeout: Duration,
     method: &'static MethodDescriptor,
+    /// Whether somebody else looks at the clock.
+    watched: AtomicBool,
 }
 
 impl Limit {
-    pub(super) fn new(context: &Context, method: &'static MethodDescriptor) -> Option<Self> {
-        Some(Self { deadline: context.deadline()?, timeout: context.remaining()?, method })
+    pub(super) fn new(context: &Context, method: &'static MethodDescriptor, now: Instant) -> Option<Self> {
+        let deadline = context.deadline()?;
+        Some(Self { deadline, timeout: deadline.saturating_duration_since(now), method, watched: AtomicBool::new(false) })
+    }
+
+    /// From now on the work ends by itself when its time is up: its connection sees to that, with one
+    /// clock for all its calls.
+    pub(super) fn watch(&self) {
+        self.watched.store(true, Ordering::Relaxed);
+    }
+
+    /// The work sees to nothing any more.
+    pub(super) fn unwatch(&self) {
+        self.watched.store(false, Ordering::Relaxed);
     }
 
     /// The error of a call that did not get as far as to be sent.
@@ -70,8 +85,8 @@ pin_project! {
         limit: Option<&'a Limit>,
         #[pin]
         work: F,
-        #[pin]
-        sleep: Option<Sleep>,
+        // Made only where the work waits and sees to nothing by itself, and so not where every call holds it.
+        sleep: Option<Pin<Box<Sleep>>>,
     }
 }
 
@@ -79,7 +94,7 @@ impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Result<T>> {
-        let mut this = self.project();
+        let this = self.project();
         if let Some(limit) = this.limit.filter(|limit| limit.timeout.is_zero()) {
             return Poll::Ready(Err(limit.exceeded()));
         }
@@ -87,13 +102,11 @@ impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
             (Poll::Ready(Err(error)), Some(limit)) => return Poll::Ready(Err(limit.explain(error))),
             (Poll::Ready(done), _) => return Poll::Ready(done),
             (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Pending, Some(limit)) if limit.watched.load(Ordering::Relaxed) => return Poll::Pending,
             (Poll::Pending, Some(limit)) => limit,
         };
-        if this.sleep.is_none() {
-            this.sleep.set(Some(sleep_until(limit.deadline)));
-        }
-        let sleep = this.sleep.as_pin_mut().map(|sleep| sleep.poll(task));
-        if let Some(Poll::Ready(())) = sleep { Poll::Ready(Err(limit.exceeded())) } else { Poll::Pending }
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(limit.deadline)));
+        sleep.as_mut().poll(task).map(|()| Err(limit.exceeded()))
     }
 }
 
@@ -109,7 +122,8 @@ mod tests {
     /// What becomes of this error of work that is over so long before the deadline.
     async fn held(before: Duration, error: Error) -> Error {
         let timeout = Duration::from_millis(200);
-        let limit = Limit { deadline: Instant::now() + before, timeout, method: &ASK };
+        let watched = AtomicBool::new(false);
+        let limit = Limit { deadline: Instant::now() + before, timeout, method: &ASK, watched };
         hold(&Some(limit), async { Err::<(), _>(error) }).await.unwrap_err()
     }
 

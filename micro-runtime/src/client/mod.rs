@@ -12,6 +12,7 @@ mod core;
 mod failover;
 mod generated;
 mod limit;
+mod local;
 mod nodes;
 mod pipeline;
 

@@ -1,10 +1,13 @@
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::Channel;
+use super::channel::Destination;
 use crate::error::{Error, Result};
 use crate::registry::{Discovery, Node, Registration, Registry, Snapshot, View};
 use crate::selector::Candidate;
@@ -39,17 +42,30 @@ impl Nodes {
         }
     }
 
-    /// The nodes of a service, as known now. Waits only where none is known yet.
-    pub(super) async fn of(&self, channel: &Channel) -> Result<Arc<Snapshot>> {
+    /// The nodes of a service, where some are known now.
+    pub(super) fn known<'a>(&'a self, channel: &Channel) -> Option<Known<'a>> {
+        match self {
+            Self::Fixed(nodes) => Some(Known::Fixed(nodes)),
+            Self::Registered { .. } => {
+                let view = channel.0.view.get().filter(|view| !view.is_stale())?;
+                let nodes = view.current();
+                (!nodes.is_empty()).then_some(Known::Registered(nodes))
+            }
+        }
+    }
+
+    /// The nodes of a service. Waits where none is known yet.
+    pub(super) async fn wait(&self, channel: &Channel) -> Result<Arc<Snapshot>> {
         match self {
             Self::Fixed(nodes) => Ok(nodes.clone()),
             Self::Registered { discovery, wait, listed } => {
-                let view = match channel.view.get() {
+                let Destination { view, service, .. } = &*channel.0;
+                let view = match view.get() {
                     Some(view) if !view.is_stale() => view.clone(),
                     // It begins here, or, where it went stale with the runtime that followed it, again.
                     _ => {
-                        let view = discovery.view(&channel.service)?;
-                        channel.view.get_or_init(|| view).clone()
+                        let begun = discovery.view(service)?;
+                        view.get_or_init(|| begun).clone()
                     }
                 };
                 let nodes = view.nodes();
@@ -62,6 +78,23 @@ impl Nodes {
     pub(super) fn suspect(&self, candidate: &Candidate) {
         if let Self::Registered { discovery, .. } = self {
             discovery.registry().suspect(candidate.registration());
+        }
+    }
+}
+
+/// The nodes that are known at one moment.
+pub(super) enum Known<'a> {
+    Fixed(&'a Snapshot),
+    Registered(Guard<Arc<Snapshot>>),
+}
+
+impl Deref for Known<'_> {
+    type Target = [Arc<Candidate>];
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Fixed(nodes) => nodes,
+            Self::Registered(nodes) => nodes,
         }
     }
 }

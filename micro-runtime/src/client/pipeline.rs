@@ -1,63 +1,46 @@
 //! The way of a call down to the wire and back up.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{FutureExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, TryStreamExt as _, stream};
+use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
 use super::failover::Stage;
 use super::limit::{Limit, hold};
-use super::{Channel, failover};
+use super::local::Keeper;
+use super::{Channel, failover, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
-use crate::endpoint::{Body, Inbound, Messages, MethodDescriptor, Outbound};
+use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
+use crate::metadata::Around;
 use crate::protocol::Outgoing;
 use crate::selector::{Outcome, Pick};
 
 impl<A: Body, B: Body> Call<A, B> {
-    pub(super) async fn run(self) -> Result<Response<B>> {
+    pub(super) async fn run(&mut self) -> Result<Response<B>> {
         let Self { channel, context, method, request, options, .. } = self;
-        let core = channel.client.core()?;
+        let request = request.take().ok_or_else(|| Error::internal("the call was made already"))?;
+        let core = channel.0.client.core()?;
         let encoding = Encoding {
             codec: core.codec::<A, B>(options.codec.as_deref())?,
             compression: options.compression.or(core.compression),
         };
-        let context = in_call(context, method, options, core);
-        let limit = Limit::new(&context, method);
+        let now = Instant::now();
+        *context = in_call(std::mem::take(context), method, options, core, now);
+        let mut limit = Limit::new(context, method, now);
         if core.interceptors.is_empty() {
-            let body = request.write(&encoding.codec)?;
-            return transmit(&channel, method, &context, limit, encoding, body).await;
+            let body = local::body(core, request, &encoding.codec)?;
+            let mut outgoing = outgoing(core, method, context, &encoding, body);
+            drop(encoding);
+            return transmit(channel, &mut outgoing, &mut limit).await;
         }
-
-        // The metadata of the answer, for where an interceptor puts another answer in its place.
-        let passed = Arc::new(Mutex::new(None));
-        let last = {
-            let (channel, passed) = (channel.clone(), passed.clone());
-            move |call: Invocation| {
-                let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
-                async move {
-                    let body = A::write_payload(call.request, &encoding.codec)?;
-                    let limit = Limit::new(&call.context, method);
-                    let response: Response<B> =
-                        transmit(&channel, method, &call.context, limit, encoding, body).await?;
-                    *passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(response.around.clone());
-                    Ok(match response.answer.into_payload() {
-                        Payload::Message(message) => Payload::Message(message.with_around(response.around)),
-                        messages => messages,
-                    })
-                }
-                .boxed()
-            }
-        };
-        let invocation = Invocation::new(method, context, request.into_payload());
-        let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
-        let around = payload.around().cloned();
-        let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let around = around.unwrap_or_default();
-        Ok(Response { answer: B::from_payload(payload)?.with_around(&around), around })
+        // It is large, and seldom needed.
+        intercepted(channel, method, std::mem::take(context), limit, encoding, request).boxed().await
     }
 }
 
@@ -71,50 +54,112 @@ struct Encoding {
 /// The context of the call itself, with its metadata and its deadline. What is nearest to the call
 /// wins: its own timeout, then its method's, then the client's; the deadline of the context always
 /// holds.
-fn in_call(context: Context, method: &MethodDescriptor, options: Options, core: &Core) -> Context {
+fn in_call(
+    context: Context,
+    method: &MethodDescriptor,
+    options: &mut Options,
+    core: &Core,
+    now: Instant,
+) -> Context {
     let timeout = options.timeout.or(method.timeout).or(method.is_unary().then_some(core.timeout));
-    let context = match timeout {
-        Some(timeout) => context.with_timeout(timeout),
-        None => context,
-    };
-    context.sending(options.metadata)
+    let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
+    context.until(deadline).sending(std::mem::take(&mut options.metadata))
 }
 
-async fn transmit<B: Body>(
+/// Makes a call through the interceptors.
+async fn intercepted<A: Body, B: Body>(
     channel: &Channel,
     method: &'static MethodDescriptor,
-    context: &Context,
+    context: Context,
     limit: Option<Limit>,
     encoding: Encoding,
-    body: Outbound,
+    request: A,
 ) -> Result<Response<B>> {
-    let core = channel.client.core()?;
-    let Encoding { codec, compression } = encoding;
-    let outgoing = Outgoing {
-        service: channel.service.clone(),
+    let core = channel.0.client.core()?;
+    // The metadata of the answer, for where an interceptor puts another answer in its place.
+    let passed = Arc::new(Mutex::new(None));
+    let last = {
+        let (channel, passed) = (channel.clone(), passed.clone());
+        move |call: Invocation| {
+            let (channel, encoding, passed) = (channel.clone(), encoding.clone(), passed.clone());
+            async move {
+                let core = channel.0.client.core()?;
+                let body = local::body_of::<A>(core, call.request, &encoding.codec)?;
+                let mut limit = Limit::new(&call.context, method, Instant::now());
+                let mut outgoing = outgoing(core, method, &call.context, &encoding, body);
+                let response: Response<B> = transmit(&channel, &mut outgoing, &mut limit).await?;
+                *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
+                Ok(match (response.answer.into_payload(), response.around) {
+                    (Payload::Message(message), Some(around)) => {
+                        Payload::Message(message.with_around(around))
+                    }
+                    (payload, _) => payload,
+                })
+            }
+            .boxed()
+        }
+    };
+    let invocation = Invocation::new(method, context, request.into_payload());
+    let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
+    let around = payload.around().cloned();
+    let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
+    Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
+}
+
+/// The call as a protocol sends it.
+fn outgoing(
+    core: &Core,
+    method: &'static MethodDescriptor,
+    context: &Context,
+    encoding: &Encoding,
+    body: Outbound,
+) -> Outgoing {
+    Outgoing {
         method,
-        codec: codec.clone(),
-        compression,
+        codec: encoding.codec.clone(),
+        compression: encoding.compression,
         http_get: core.http_get,
         metadata: context.outgoing().clone(),
         deadline: context.deadline(),
         body,
         max_message_size: core.max_message_size,
-    };
+    }
+}
+
+async fn transmit<B: Body>(
+    channel: &Channel,
+    outgoing: &mut Outgoing,
+    limit: &mut Option<Limit>,
+) -> Result<Response<B>> {
+    let core = channel.0.client.core()?;
     let stage = Stage::default();
-    let sent = hold(&limit, failover::send(core, channel, outgoing, &limit, &stage)).await;
+    // In a box of its own: two small ones are had faster than a large one.
+    let sent = hold(limit, Box::pin(failover::send(core, channel, outgoing, limit, &stage))).await;
     let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
         (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
-            limit.exceeded_while(doing, &channel.service)
+            limit.exceeded_while(doing, &channel.0.service)
         }
         _ => error,
     })?;
-    let body = match answer.body {
-        Inbound::One(message) => Inbound::One(message),
-        Inbound::Many(messages) => Inbound::Many(held(messages, limit, pick)),
+    let method = outgoing.method;
+    let explain = |error| unreadable(method, error);
+    let codec = &outgoing.codec;
+    let read = match answer.body {
+        Inbound::One(message) => B::read(Inbound::One(message), codec, explain)?,
+        Inbound::Many(messages) => B::read(Inbound::Many(held(messages, limit.take(), pick)), codec, explain)?,
+        Inbound::Carried(carried) => {
+            carried.take::<B>(codec, explain)?.wrapped(Keeper { limit: limit.take(), pick })
+        }
     };
-    let read = B::read(body, &codec, |error| unreadable(method, error))?;
-    Ok(Response { answer: read.with_around(&answer.around), around: answer.around })
+    Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around })
+}
+
+/// The answer with the metadata around it, where there is any.
+fn surrounded<B: Body>(answer: B, around: Option<&Arc<Around>>) -> B {
+    match around {
+        Some(around) => answer.with_around(around),
+        None => answer,
+    }
 }
 
 #[cold]
@@ -127,7 +172,11 @@ fn unreadable(method: &MethodDescriptor, error: Error) -> Error {
 /// Holds a stream of answers to the deadline, and its node as busy until the end. What comes first
 /// says how the node does, unless that was known before; how long it took says nothing, because
 /// the node may have waited for this side.
-fn held(messages: Messages, limit: Option<Limit>, pick: Pick) -> Messages {
+pub(super) fn held<T: Send + 'static>(
+    messages: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
+    limit: Option<Limit>,
+    pick: Pick,
+) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
     let state = Some((messages, limit, pick));
     Box::pin(stream::unfold(state, async |state| {
         let (mut messages, limit, mut pick) = state?;
@@ -167,7 +216,7 @@ mod tests {
         let pick = Pick::new(&Arc::new(Candidate::new(node)));
         let context = Context::new().with_timeout(Duration::from_secs(1));
         let messages = stream::iter([Ok(Bytes::from_static(b"1")), Err(Error::canceled("broken off"))]);
-        let mut messages = held(Box::pin(messages), Limit::new(&context, &COUNT), pick);
+        let mut messages = held(messages, Limit::new(&context, &COUNT, Instant::now()), pick);
         assert_eq!(messages.try_next().await.unwrap().unwrap(), "1");
         advance(Duration::from_secs(1)).await;
         assert_eq!(messages.try_next().await.unwrap_err().code(), Code::DeadlineExceeded);

@@ -64,6 +64,15 @@ impl Context {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
+    /// The same context, held to a deadline unless it has an earlier one.
+    pub(crate) fn until(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = match (self.deadline, deadline) {
+            (Some(known), Some(deadline)) => Some(known.min(deadline)),
+            (known, deadline) => known.or(deadline),
+        };
+        self
+    }
+
     /// The same context with metadata that is sent with every call made in it, beside what it sends
     /// already.
     pub fn with_metadata(&self, name: &str, value: impl AsRef<[u8]>) -> Result<Self> {

@@ -6,6 +6,8 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 
+use super::Carried;
+use super::local::{Local, Relay, Wrap};
 use crate::call::Payload;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -53,6 +55,14 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
     fn with_around(self, _around: &Arc<Around>) -> Self {
         self
     }
+
+    /// Stands around the messages of a stream.
+    #[doc(hidden)]
+    fn wrapped(self, wrap: impl Wrap) -> Self;
+
+    /// Runs a handler that answers with this to a caller in the same process.
+    #[doc(hidden)]
+    fn relay(answer: impl Future<Output = Result<Self>> + Send + 'static, relay: Relay) -> Local;
 }
 
 /// The encoded messages of a stream, as they arrive.
@@ -62,11 +72,17 @@ pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 pub enum Inbound {
     One(Bytes),
     Many(Messages),
+    /// One that is not encoded, because it comes from this process.
+    Carried(Carried),
 }
 
 impl fmt::Debug for Inbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if matches!(self, Self::One(_)) { "One" } else { "Many" })
+        f.write_str(match self {
+            Self::One(_) => "One",
+            Self::Many(_) => "Many",
+            Self::Carried(_) => "Carried",
+        })
     }
 }
 
@@ -74,11 +90,17 @@ impl fmt::Debug for Inbound {
 pub enum Outbound {
     One(Bytes),
     Many(Pin<Box<dyn Encode>>),
+    /// One that is not encoded yet, because it may stay in this process.
+    Carried(Carried),
 }
 
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if matches!(self, Self::One(_)) { "One" } else { "Many" })
+        f.write_str(match self {
+            Self::One(_) => "One",
+            Self::Many(_) => "Many",
+            Self::Carried(_) => "Carried",
+        })
     }
 }
 
@@ -88,6 +110,7 @@ impl Outbound {
         match self {
             Self::One(message) => Ok(message),
             Self::Many(_) => Err(Error::internal("a stream is sent where one message is due")),
+            Self::Carried(_) => Err(not_encoded()),
         }
     }
 
@@ -96,6 +119,7 @@ impl Outbound {
         match self {
             Self::One(message) => Box::pin(Once(Some(Ok(message)))),
             Self::Many(messages) => messages,
+            Self::Carried(_) => Self::failed(not_encoded()),
         }
     }
 
@@ -103,6 +127,11 @@ impl Outbound {
     pub(crate) fn failed(error: Error) -> Pin<Box<dyn Encode>> {
         Box::pin(Once(Some(Err(error))))
     }
+}
+
+#[cold]
+fn not_encoded() -> Error {
+    Error::internal("a body is sent that was not encoded")
 }
 
 struct Once(Option<Result<Bytes>>);
@@ -146,6 +175,7 @@ impl<T: Message> Body for T {
         match inbound {
             Inbound::One(bytes) => codec.decode(bytes).map_err(explain),
             Inbound::Many(_) => Err(Error::internal("a stream arrived where one message is due")),
+            Inbound::Carried(carried) => carried.take(codec, explain),
         }
     }
 
@@ -172,6 +202,14 @@ impl<T: Message> Body for T {
         message.encode::<T>(codec, &mut buffer)?;
         Ok(Outbound::One(buffer.freeze()))
     }
+
+    fn wrapped(self, _: impl Wrap) -> Self {
+        self
+    }
+
+    fn relay(answer: impl Future<Output = Result<Self>> + Send + 'static, relay: Relay) -> Local {
+        relay.one(answer)
+    }
 }
 
 impl<T: Message> Body for Streaming<T> {
@@ -185,6 +223,7 @@ impl<T: Message> Body for Streaming<T> {
     ) -> Result<Self> {
         let codec = codec.clone();
         match inbound {
+            Inbound::Carried(carried) => carried.take(&codec, explain),
             Inbound::One(bytes) => Ok(Self::from_iter([codec.decode(bytes).map_err(explain)?])),
             Inbound::Many(items) => {
                 Ok(Self::from_stream(items.map(move |bytes| codec.decode(bytes?).map_err(&explain))))
@@ -213,6 +252,14 @@ impl<T: Message> Body for Streaming<T> {
 
     fn with_around(self, around: &Arc<Around>) -> Self {
         Self::with_around(self, around.clone())
+    }
+
+    fn wrapped(self, wrap: impl Wrap) -> Self {
+        wrap.wrap(self)
+    }
+
+    fn relay(answer: impl Future<Output = Result<Self>> + Send + 'static, relay: Relay) -> Local {
+        relay.many(answer)
     }
 }
 

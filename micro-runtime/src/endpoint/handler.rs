@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::pace::Pace;
 use super::subscriber::Subscriber;
 use super::{MethodDescriptor, Serve, ServiceDescriptor, SubscriberDescriptor};
 
@@ -49,6 +50,14 @@ pub struct Binder {
 pub(crate) struct Endpoint {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) serve: Box<dyn Serve>,
+    /// How its handler runs for callers in the same process.
+    pub(crate) pace: Pace,
+}
+
+impl Endpoint {
+    fn new(method: &'static MethodDescriptor, serve: impl Serve + 'static) -> Self {
+        Self { method, serve: Box::new(serve), pace: Pace::default() }
+    }
 }
 
 impl Binder {
@@ -65,12 +74,12 @@ impl Binder {
 
     /// Adds a method and the code behind it.
     pub fn endpoint(&mut self, method: &'static MethodDescriptor, serve: impl Serve + 'static) {
-        self.endpoints.push(Endpoint { method, serve: Box::new(serve) });
+        self.endpoints.push(Endpoint::new(method, serve));
     }
 
     /// Adds a subscriber and the code behind it.
     pub fn subscriber(&mut self, descriptor: &'static SubscriberDescriptor, serve: impl Serve + 'static) {
-        let endpoint = Endpoint { method: &descriptor.method, serve: Box::new(serve) };
+        let endpoint = Endpoint::new(&descriptor.method, serve);
         self.subscribers.push(Subscriber { descriptor, endpoint });
     }
 }

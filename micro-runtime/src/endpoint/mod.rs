@@ -6,10 +6,13 @@
 //! unknown method is answered with `unimplemented`, so versions can differ.
 
 mod body;
+mod carried;
 mod descriptor;
 mod first;
 mod handler;
+mod local;
 mod outcome;
+mod pace;
 mod routes;
 mod run;
 mod serve;
@@ -19,14 +22,17 @@ mod until;
 
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Messages, Outbound};
+pub(crate) use carried::Carried;
 pub use descriptor::{BodyDescriptor, MethodDescriptor, ServiceDescriptor};
 pub(crate) use handler::Endpoint;
 #[doc(hidden)]
 pub use handler::OneHandlerPerTypeWithOtherContractsInAlso;
 pub use handler::{Binder, Handler};
+pub(crate) use local::{Entered, Entrance, Local, LocalAnswer, LocalCall, Wrap, cut_off, prepare};
 #[doc(hidden)]
 pub use outcome::Failure;
 pub use outcome::Outcome;
+pub(crate) use pace::Run;
 pub(crate) use routes::{Routes, camel_case};
 pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;

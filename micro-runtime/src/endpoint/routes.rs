@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::handler::{Binder, Endpoint};
 use super::{MethodDescriptor, ServiceDescriptor};
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 /// The table of a server: endpoints by path.
 #[derive(Default)]
 pub(crate) struct Routes {
-    endpoints: HashMap<&'static str, Endpoint>,
+    endpoints: HashMap<&'static str, Arc<Endpoint>>,
     /// Paths by the names that go-micro has for them, see [`names`].
     names: HashMap<String, Vec<&'static str>>,
     services: Vec<&'static ServiceDescriptor>,
@@ -21,7 +22,7 @@ impl Routes {
         let mut endpoints = HashMap::with_capacity(binder.endpoints.len());
         for endpoint in binder.endpoints {
             let path = endpoint.method.path;
-            if endpoints.insert(path, endpoint).is_some() {
+            if endpoints.insert(path, Arc::new(endpoint)).is_some() {
                 return Err(Error::already_exists(format!(
                     "two handlers serve `{path}`: give one of their contracts another `package` or `name`"
                 )));
@@ -37,7 +38,7 @@ impl Routes {
         let Binder { services, endpoints, .. } = binder;
         let is_users = |name: &str| self.services.iter().any(|service| service.name == name);
         let endpoints = endpoints.into_iter().filter(|endpoint| !is_users(endpoint.method.service));
-        self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, endpoint)));
+        self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, Arc::new(endpoint))));
         self.standard.extend(services.into_iter().filter(|service| !is_users(service.name)));
     }
 
@@ -47,13 +48,13 @@ impl Routes {
     }
 
     /// The endpoint on this path, or `unimplemented` in words that help.
-    pub(crate) fn find(&self, path: &str) -> Result<&Endpoint> {
+    pub(crate) fn find(&self, path: &str) -> Result<&Arc<Endpoint>> {
         self.endpoints.get(path).ok_or_else(|| self.unknown(path))
     }
 
     /// The endpoint that go-micro calls by this name: `Greeter.Hello`. Where several contracts end in
     /// the same word, the name does not say which one is meant, and the error names them.
-    pub(crate) fn find_endpoint(&self, name: &str) -> Result<&Endpoint> {
+    pub(crate) fn find_endpoint(&self, name: &str) -> Result<&Arc<Endpoint>> {
         match self.names.get(name).map(Vec::as_slice) {
             Some(&[path]) => self.find(path),
             Some(paths) => Err(ambiguous(name, paths)),
@@ -65,7 +66,7 @@ impl Routes {
     /// the same method: go-micro's gRPC client puts the name of the registered service in front of
     /// that part, and its server does not look at what is in front. For any other caller, what is in
     /// front is a package, and versions of a contract are different contracts.
-    pub(crate) fn find_by_last_part(&self, path: &str, is_go_micro: bool) -> Result<&Endpoint> {
+    pub(crate) fn find_by_last_part(&self, path: &str, is_go_micro: bool) -> Result<&Arc<Endpoint>> {
         if let Some(endpoint) = self.endpoints.get(path) {
             return Ok(endpoint);
         }
@@ -124,9 +125,10 @@ impl Routes {
 
 /// The names that go-micro has for methods: the last part of the contract's name, and the name of
 /// the method as it is in the contract or as Go writes it.
-fn names(endpoints: &HashMap<&'static str, Endpoint>) -> HashMap<String, Vec<&'static str>> {
+fn names(endpoints: &HashMap<&'static str, Arc<Endpoint>>) -> HashMap<String, Vec<&'static str>> {
     let mut names: HashMap<_, Vec<_>> = HashMap::with_capacity(endpoints.len());
-    for (path, Endpoint { method, .. }) in endpoints {
+    for (path, endpoint) in endpoints {
+        let method = endpoint.method;
         names.entry(method.endpoint()).or_default().push(*path);
         let camel = camel_case(method.name);
         // Which is the name of another method where a contract has both.

@@ -67,12 +67,14 @@ pub(crate) async fn run(
             method,
             _over: over,
         }))),
+        // Only callers in this process have it so, and they come another way.
+        Ok(Outbound::Carried(_)) => Err(Error::internal("an answer was not encoded")),
         Err(error) => Err(error.into_answer()),
     }
 }
 
 /// Ends the context of the call when the call ends, in whatever way.
-struct Over(Arc<Incoming>);
+pub(super) struct Over(pub(super) Arc<Incoming>);
 
 impl Drop for Over {
     fn drop(&mut self) {
@@ -80,10 +82,10 @@ impl Drop for Over {
     }
 }
 
-struct Limit {
-    timeout: Duration,
-    deadline: Instant,
-    method: &'static MethodDescriptor,
+pub(super) struct Limit {
+    pub(super) timeout: Duration,
+    pub(super) deadline: Instant,
+    pub(super) method: &'static MethodDescriptor,
 }
 
 impl Limit {
@@ -92,14 +94,14 @@ impl Limit {
     }
 
     #[cold]
-    fn exceeded(&self) -> Error {
+    pub(super) fn exceeded(&self) -> Error {
         let (method, timeout) = (self.method, humantime::format_duration(self.timeout));
         Error::deadline_exceeded(format!("{}/{} was not done within {timeout}", method.service, method.name))
     }
 }
 
 #[cold]
-fn panicked(method: &MethodDescriptor, panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(method: &MethodDescriptor, panic: &(dyn Any + Send)) -> Error {
     tracing::error!(method = method.path, panic = panic_text(panic), "a handler panicked");
     // The text of a panic is for the log of this service and not for its callers.
     Error::internal(format!("the handler of {}/{} panicked", method.service, method.name))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::local::{Local, LocalRequest};
 use super::{Body, Inbound, MethodDescriptor, Outbound, Outcome};
 use crate::call::{Interceptors, Invocation};
 use crate::codec::Codec;
@@ -16,6 +17,10 @@ use crate::stream::{Sender, Streaming};
 pub trait Serve: Send + Sync {
     #[doc(hidden)]
     fn serve(&self, request: Request) -> BoxFuture<'static, Result<Outbound>>;
+
+    /// The same for a caller in this process.
+    #[doc(hidden)]
+    fn serve_local(&self, request: LocalRequest) -> Local;
 }
 
 /// A call as a protocol hands it over.
@@ -84,20 +89,46 @@ where
             let answer = if interceptors.is_empty() {
                 run(context, body).await?
             } else {
-                let invocation = Invocation::new(method, context, body.into_payload());
-                let last = move |invocation: Invocation| {
-                    let run = run.clone();
-                    async move {
-                        run(invocation.context, A::from_payload(invocation.request)?)
-                            .await
-                            .map(B::into_payload)
-                    }
-                    .boxed()
-                };
-                B::from_payload(interceptors.run(invocation, last).await?)?
+                intercepted(run, &interceptors, Invocation::new(method, context, body.into_payload())).await?
             };
             answer.write(&answer_codec)
         }
         .boxed()
     }
+
+    fn serve_local(&self, request: LocalRequest) -> Local {
+        let run = self.run.clone();
+        let LocalRequest { method, context, codec, body, interceptors, relay } = request;
+        let ears = relay.ears();
+        let answer = async move {
+            let body = body.take::<A>(&codec, |error| error)?.wrapped(ears);
+            if interceptors.is_empty() {
+                return run(context, body).await;
+            }
+            intercepted(run, &interceptors, Invocation::new(method, context, body.into_payload())).await
+        };
+        B::relay(answer, relay)
+    }
+}
+
+/// Runs a method behind interceptors. In a box, so that who has none has no room for it.
+fn intercepted<A, B, F, Fut>(
+    run: F,
+    interceptors: &Interceptors,
+    invocation: Invocation,
+) -> BoxFuture<'_, Result<B>>
+where
+    A: Body,
+    B: Body,
+    F: Fn(Context, A) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<B>> + Send + 'static,
+{
+    let last = move |invocation: Invocation| {
+        let run = run.clone();
+        async move {
+            run(invocation.context, A::from_payload(invocation.request)?).await.map(B::into_payload)
+        }
+        .boxed()
+    };
+    async move { B::from_payload(interceptors.run(invocation, last).await?) }.boxed()
 }

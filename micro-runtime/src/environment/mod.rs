@@ -62,6 +62,16 @@ impl Environment {
         }
     }
 
+    /// A switch: `on` or `off`.
+    pub fn switch(&self, name: &str) -> Result<Option<bool>> {
+        match self.get(name)?.as_deref() {
+            None => Ok(None),
+            Some("on") => Ok(Some(true)),
+            Some("off") => Ok(Some(false)),
+            Some(value) => Err(wrong(name, value, "it is `on` or `off`")),
+        }
+    }
+
     /// A list of `name=value`, separated by commas.
     pub fn pairs(&self, name: &str) -> Result<Vec<(String, String)>> {
         let Some(list) = self.get(name)? else { return Ok(Vec::new()) };
@@ -106,6 +116,13 @@ mod tests {
         let wrong = of("soon").unwrap_err();
         assert!(wrong.message().starts_with("the environment variable T is `soon`: "), "{wrong}");
         assert!(of("0").is_err());
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off() {
+        let of = |value: &str| Environment::from_iter([("S", value)]).switch("S");
+        assert_eq!((of("on").unwrap(), of("off").unwrap(), of("").unwrap()), (Some(true), Some(false), None));
+        assert!(of("yes").unwrap_err().message().contains("`on` or `off`"));
     }
 
     #[test]

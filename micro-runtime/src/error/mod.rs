@@ -182,6 +182,13 @@ impl Error {
         self
     }
 
+    /// The error as its caller gets it from a remote method: without what never travels.
+    pub(crate) fn delivered(mut self, service: &str, method: &str) -> Self {
+        self.0.source = None;
+        self.0.never_processed = false;
+        self.with_origin(service, method)
+    }
+
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
         let Some(origin) = &self.0.origin else { return self };

@@ -39,7 +39,7 @@ where
     if !method.response.stream {
         let message = async { one(opening.await?, &around).await };
         let message = message.await.map_err(|error| explain(&side, error))?;
-        return Ok(Answer { around, body: Inbound::One(message) });
+        return Ok(Answer { around: Some(around), body: Inbound::One(message) });
     }
     let messages = if method.request.stream {
         unopened(opening, around.clone(), side)
@@ -47,7 +47,7 @@ where
         // What the head alone says, a refusal for example, is known now and not at the first message.
         opened(opening.await?, around.clone(), side)
     };
-    Ok(Answer { around, body: Inbound::Many(messages) })
+    Ok(Answer { around: Some(around), body: Inbound::Many(messages) })
 }
 
 /// The one message where one is due.

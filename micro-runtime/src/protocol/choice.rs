@@ -18,6 +18,8 @@ const GO_MICRO: &str = "protocol";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
+    /// The native wire, which nodes of ours speak among themselves: `docs/wire.md`.
+    Native,
     /// Connect: <https://connectrpc.com/docs/protocol/>.
     Connect,
     /// gRPC: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>. Needs HTTP/2.
@@ -32,12 +34,14 @@ pub enum Protocol {
 
 impl Protocol {
     /// All of them, the preferred one first.
-    pub const ALL: [Self; 5] = [Self::Connect, Self::Grpc, Self::GrpcWeb, Self::GrpcWebText, Self::Mucp];
+    pub const ALL: [Self; 6] =
+        [Self::Native, Self::Connect, Self::Grpc, Self::GrpcWeb, Self::GrpcWebText, Self::Mucp];
 
-    /// The name in registry records and in `MICRO_PROTOCOL`: `connect`, `grpc`, `grpc-web`, `grpc-web-text`,
+    /// The name in registry records and in `MICRO_PROTOCOL`: `native`, `connect`, `grpc`, `grpc-web`, `grpc-web-text`,
     /// `mucp`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Native => "native",
             Self::Connect => "connect",
             Self::Grpc => "grpc",
             Self::GrpcWeb => "grpc-web",
@@ -47,15 +51,17 @@ impl Protocol {
     }
 
     /// What a node of ours says it speaks.
-    pub(crate) fn list() -> String {
-        Self::ALL.map(Self::name).join(",")
+    pub(crate) fn list(native: bool) -> String {
+        let spoken = Self::ALL.into_iter().filter(|protocol| native || *protocol != Self::Native);
+        spoken.map(Self::name).collect::<Vec<_>>().join(",")
     }
 
-    /// The protocol to call a node in, by its metadata.
-    pub(crate) fn of_node(metadata: &BTreeMap<String, String>) -> Self {
+    /// The protocol to call a node in, by its metadata; over HTTP, where the caller prefers that.
+    pub(crate) fn of_node(metadata: &BTreeMap<String, String>, http: bool) -> Self {
         if let Some(listed) = metadata.get(PROTOCOLS) {
             let speaks = |known: &Self| listed.split(',').any(|name| name.trim() == known.name());
-            return Self::ALL.into_iter().find(speaks).unwrap_or(Self::Connect);
+            let known = Self::ALL.into_iter().filter(|known| !http || *known != Self::Native);
+            return { known }.find(speaks).unwrap_or(Self::Connect);
         }
         match metadata.get(GO_MICRO).map(String::as_str) {
             Some("grpc") => Self::Grpc,
@@ -96,7 +102,7 @@ mod tests {
         fn whatever_a_node_says_it_is_called_in_one_that_it_names_or_in_connect(
             metadata in btree_map("protocols?", "((connect|grpc|grpc-web|mucp|x) ?,? ?){0,5}|.{0,10}", 0..3),
         ) {
-            let protocol = Protocol::of_node(&metadata);
+            let protocol = Protocol::of_node(&metadata, false);
             let says = |key| metadata.get(key).is_some_and(|text| text.contains(protocol.name()));
             prop_assert!(protocol == Protocol::Connect || says(PROTOCOLS) || says(GO_MICRO));
         }
@@ -111,7 +117,7 @@ mod tests {
     }
 
     fn of(metadata: &[(&str, &str)]) -> Protocol {
-        Protocol::of_node(&metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect())
+        Protocol::of_node(&metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(), false)
     }
 
     #[test]
@@ -130,6 +136,6 @@ mod tests {
             assert_eq!(protocol.to_string().parse::<Protocol>().unwrap(), protocol);
         }
         let error = "thrift".parse::<Protocol>().unwrap_err();
-        assert!(error.message().contains("known: connect, grpc, grpc-web, grpc-web-text, mucp"), "{error}");
+        assert!(error.message().contains("known: native, connect, grpc, grpc-web, grpc-web-text, mucp"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// Answers that are smaller than this are not worth the work where the client only mirrors its own
 /// compression, in bytes.
-const WORTH_IT: usize = 1024;
+pub(crate) const WORTH_IT: usize = 1024;
 
 /// How messages are compressed as they are sent.
 #[derive(Clone, Copy, Debug)]

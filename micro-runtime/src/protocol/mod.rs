@@ -22,6 +22,7 @@ mod http_status;
 mod linger;
 mod media_type;
 mod mucp;
+pub(crate) mod native;
 pub(crate) mod read_limits;
 mod reading;
 mod reset;
@@ -68,8 +69,6 @@ pub(crate) struct Site {
 /// A call that a client half sends.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// The name that the called service is registered by.
-    pub(crate) service: Arc<str>,
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: Codec,
     /// How the messages of the request are compressed.
@@ -86,6 +85,8 @@ pub(crate) struct Outgoing {
 /// Where a call goes: what its request says of the connection it is sent on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
+    /// The name that the called service is registered by.
+    pub(crate) service: &'a str,
     pub(crate) scheme: &'a Scheme,
     pub(crate) authority: &'a Authority,
     pub(crate) version: Version,
@@ -97,6 +98,25 @@ impl Outgoing {
         std::mem::replace(&mut self.body, Outbound::One(Bytes::new()))
     }
 
+    /// The call to be made, and made once more where its request is one message. A stream goes with the
+    /// first of them.
+    pub(crate) fn again(&mut self) -> Self {
+        let body = match &self.body {
+            Outbound::One(message) => Outbound::One(message.clone()),
+            Outbound::Many(_) | Outbound::Carried(_) => self.take_body(),
+        };
+        Self {
+            method: self.method,
+            codec: self.codec.clone(),
+            compression: self.compression,
+            http_get: self.http_get,
+            metadata: self.metadata.clone(),
+            deadline: self.deadline,
+            body,
+            max_message_size: self.max_message_size,
+        }
+    }
+
     /// The time left until the deadline, now that the call goes out.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
@@ -105,7 +125,8 @@ impl Outgoing {
 
 /// What came back.
 pub(crate) struct Answer {
-    pub(crate) around: Arc<Around>,
+    /// The metadata around it, where there is any or may be.
+    pub(crate) around: Option<Arc<Around>>,
     pub(crate) body: Inbound,
 }
 
@@ -140,7 +161,7 @@ where
     Fut: Future<Output = Result<Response<B>>> + Send + 'static,
 {
     match protocol {
-        Protocol::Connect => connect::client::call(outgoing, target, send).await,
+        Protocol::Connect | Protocol::Native => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
         Protocol::GrpcWebText => grpc_web::client::call_in_text(outgoing, target, send).await,

@@ -9,7 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::view::State;
-use super::{Registry, View};
+use super::{Locals, Membership, Node, Registry, View};
+use crate::endpoint::Entrance;
 use crate::error::{Error, Result};
 
 /// How long a view is kept up to date that nobody holds any more.
@@ -23,7 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The views on one registry: one per service, whoever asks for it, each with one watch.
 ///
-/// Clones share the views. A watch ends a minute after its view was last in use, or when the last
+/// Clones share the views, and calls between services and clients that have clones stay in the process, see
+/// [`in_process`](crate::client::ClientBuilder::in_process). A watch ends a minute after its view was last in use, or when the last
 /// clone is dropped; what was read before stays readable.
 #[derive(Clone)]
 pub struct Discovery(Arc<Inner>);
@@ -31,6 +33,7 @@ pub struct Discovery(Arc<Inner>);
 struct Inner {
     registry: Arc<dyn Registry>,
     views: Mutex<HashMap<String, Entry>>,
+    locals: Locals,
 }
 
 struct Entry {
@@ -42,12 +45,23 @@ struct Entry {
 impl Discovery {
     /// Discovery over this registry, which is not used before the first view.
     pub fn new(registry: Arc<dyn Registry>) -> Self {
-        Self(Arc::new(Inner { registry, views: Mutex::default() }))
+        Self(Arc::new(Inner { registry, views: Mutex::default(), locals: Locals::default() }))
     }
 
     /// The registry.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.0.registry
+    }
+
+    /// The nodes in this process that joined.
+    pub(crate) fn locals(&self) -> &Locals {
+        &self.0.locals
+    }
+
+    /// Lets those who share this reach a node in this process without a connection, until what is returned is
+    /// dropped.
+    pub(crate) fn join(&self, node: &Node, entrance: Arc<dyn Entrance>) -> Membership {
+        self.0.locals.join(node, entrance)
     }
 
     /// The view on a service, which begins to be followed where it is not yet.
@@ -197,7 +211,7 @@ mod tests {
     use async_trait::async_trait;
     use futures_util::stream;
 
-    use super::super::{Change, Memory, Node, Registration, ServiceRecord, Watch};
+    use super::super::{Change, Memory, Registration, ServiceRecord, Watch};
     use super::*;
 
     const FOREVER: Duration = Duration::ZERO;

@@ -30,6 +30,7 @@
 pub mod conformance;
 mod describe;
 mod discovery;
+mod locals;
 #[cfg(feature = "mdns")]
 mod mdns;
 mod memory;
@@ -47,6 +48,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use discovery::Discovery;
+pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
 pub use memory::Memory;

@@ -1,5 +1,6 @@
 use super::{EndpointRecord, Labels, Node, ServiceRecord};
 use crate::error::{Error, Result};
+use crate::transport::is_path;
 
 /// The longest name of a service, version or node that every driver takes, in bytes.
 const LONGEST_NAME: usize = 200;
@@ -47,9 +48,11 @@ impl Registration {
         name("the version", &self.version, "+")?;
         name("the id of the node", &self.node.id, "")?;
         let address = &self.node.address;
-        if address.is_empty() || address.contains('/') || address.chars().any(char::is_whitespace) {
+        let has_slash = address.contains('/') && !is_path(address);
+        if address.is_empty() || has_slash || address.chars().any(char::is_whitespace) {
             return Err(Error::invalid_argument(format!(
-                "the address of node `{}` is `{address}`: give it as `host:port`, without `http://`",
+                "the address of node `{}` is `{address}`: give it as `host:port`, without `http://`, or as `unix:/path` \
+                 without spaces",
                 self.node.id
             )));
         }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -54,6 +54,11 @@ impl View {
     /// The nodes that are known now. It never changes; ask again for newer ones.
     pub fn nodes(&self) -> Arc<Snapshot> {
         self.state.nodes.load_full()
+    }
+
+    /// The same, lent out for a moment.
+    pub(crate) fn current(&self) -> Guard<Arc<Snapshot>> {
+        self.state.nodes.load()
     }
 
     /// Waits until there is a node, or the registry said that there is none.

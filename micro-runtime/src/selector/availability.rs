@@ -17,6 +17,11 @@ pub(super) struct Availability {
 }
 
 impl Availability {
+    /// Whether there is a time until which the node is out of use, be it over or not.
+    pub(super) fn was_ejected(&self) -> bool {
+        self.until.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn is_available(&self, now: u64) -> bool {
         now >= self.until.load(Ordering::Relaxed)
     }

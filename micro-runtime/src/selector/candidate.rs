@@ -18,6 +18,9 @@ pub struct Candidate {
     state: Arc<State>,
 }
 
+/// How exact it is known when a node was last picked, in nanoseconds.
+const PICKS_NOTED: u64 = 1_000_000;
+
 #[derive(Debug)]
 struct State {
     /// All times are nanoseconds since then.
@@ -94,6 +97,11 @@ impl Candidate {
         self.state.availability.is_available(self.nanos(now))
     }
 
+    /// Whether the node was taken out of use since a call last reached it, so that there is a time to look at.
+    pub(super) fn was_ejected(&self) -> bool {
+        self.state.availability.was_ejected()
+    }
+
     pub(super) fn load(&self) -> &Load {
         &self.state.load
     }
@@ -108,7 +116,11 @@ impl Candidate {
     }
 
     pub(super) fn picked(&self, now: Instant) {
-        self.state.last_pick.store(self.nanos(now), Ordering::Relaxed);
+        let (now, last) = (self.nanos(now), &self.state.last_pick);
+        // Written now and then: all calls share it.
+        if now.saturating_sub(last.load(Ordering::Relaxed)) >= PICKS_NOTED {
+            last.store(now, Ordering::Relaxed);
+        }
     }
 
     /// Whether the node was not picked for so long, and it is this caller that gets to do it.

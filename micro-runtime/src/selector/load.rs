@@ -4,6 +4,10 @@ use std::time::Duration;
 /// How fast old measurements lose their weight: after this time they count 1/e.
 const DECAY: f64 = 10e9;
 
+/// So soon after a measurement another one would move the average by less than a ten-thousandth, unless it is
+/// a peak; and all calls share what would be written.
+const NO_TIME: u64 = 1_000_000;
+
 /// What a node is taken to need that is busy and was not measured yet, in nanoseconds. It is so
 /// much that a new node gets one call, and the next ones when that is answered.
 const UNMEASURED: f64 = 60e9;
@@ -61,7 +65,12 @@ impl Load {
     /// A call was answered.
     pub(super) fn measure(&self, now: u64, latency: Duration) {
         let latency = (latency.as_nanos() as f64).max(1.0);
-        let age = now.saturating_sub(self.measured.swap(now, Ordering::Relaxed));
+        let age = now.saturating_sub(self.measured.load(Ordering::Relaxed));
+        let average = f64::from_bits(self.average.load(Ordering::Relaxed));
+        if age < NO_TIME && average != 0.0 && latency < average {
+            return;
+        }
+        self.measured.store(now, Ordering::Relaxed);
         self.update(|average| {
             if average == 0.0 || latency >= average {
                 return latency;

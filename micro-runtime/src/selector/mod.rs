@@ -29,6 +29,7 @@ mod pick;
 mod random;
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -120,8 +121,9 @@ pub fn usable(
     candidates: &[Arc<Candidate>],
     wanted: impl Fn(&Candidate) -> bool,
 ) -> Cow<'_, [Arc<Candidate>]> {
-    let now = Instant::now();
-    let fine = |candidate: &&Arc<Candidate>| candidate.is_available(now) && wanted(candidate);
+    let now = LazyCell::new(Instant::now);
+    let in_use = |candidate: &Candidate| !candidate.was_ejected() || candidate.is_available(*now);
+    let fine = |candidate: &&Arc<Candidate>| in_use(candidate) && wanted(candidate);
     if candidates.iter().all(|candidate| fine(&candidate)) {
         Cow::Borrowed(candidates)
     } else {

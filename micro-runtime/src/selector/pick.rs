@@ -65,6 +65,11 @@ impl Pick {
         self.report(outcome, latency);
     }
 
+    /// When it was made.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Says how the call went where the time it took is not the node's.
     pub(crate) fn report_untimed(&mut self, outcome: Outcome) {
         if outcome == Outcome::Ok && !std::mem::replace(&mut self.reported, true) {
@@ -82,7 +87,7 @@ impl Pick {
         if std::mem::replace(&mut self.reported, true) {
             return;
         }
-        let now = self.candidate.nanos(Instant::now());
+        let now = self.candidate.nanos(self.since + latency);
         match outcome {
             Outcome::Ok => {
                 self.candidate.reached();

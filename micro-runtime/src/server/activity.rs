@@ -64,6 +64,11 @@ impl Activity {
         self.upgraded.get().is_some()
     }
 
+    /// Counts a call that is over already.
+    pub(super) fn count(&self) {
+        self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a call until the token is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use super::panics::panicked;
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
+use crate::protocol::http2::Received;
 use crate::protocol::read_limits::broken_off;
 
 /// What errors of foreign bodies and services are turned into, on their way here.
@@ -35,6 +36,7 @@ enum Kind {
     Empty,
     /// Right from the connection, without a box.
     Incoming(Incoming),
+    Received(Received),
     Other(BoxBody),
 }
 
@@ -55,6 +57,12 @@ impl From<Incoming> for RequestBody {
     }
 }
 
+impl From<Received> for RequestBody {
+    fn from(body: Received) -> Self {
+        Self(Kind::Received(body))
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Error;
@@ -68,6 +76,7 @@ impl Body for RequestBody {
             Kind::Incoming(body) => {
                 Pin::new(body).poll_frame(task).map(|frame| frame.map(|frame| frame.map_err(broken_off)))
             }
+            Kind::Received(body) => Pin::new(body).poll_frame(task),
             Kind::Other(body) => body.as_mut().poll_frame(task),
         }
     }
@@ -76,6 +85,7 @@ impl Body for RequestBody {
         match &self.0 {
             Kind::Empty => true,
             Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Received(body) => body.is_end_stream(),
             Kind::Other(body) => body.is_end_stream(),
         }
     }
@@ -84,6 +94,7 @@ impl Body for RequestBody {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Incoming(body) => body.size_hint(),
+            Kind::Received(body) => body.size_hint(),
             Kind::Other(body) => body.size_hint(),
         }
     }

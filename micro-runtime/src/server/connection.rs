@@ -3,10 +3,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,14 +14,14 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::Shared;
 use super::activity::{Activity, Counted};
-use super::body::{RequestBody, ResponseBody};
+use super::body::{BoxError, RequestBody, ResponseBody};
 use super::head_timeout::HeadTimeout;
-use super::opening::{self, Http};
+use super::http2;
+use super::native;
+use super::opening::{self, Wire};
 use super::sniff::Sniffed;
 use super::stall::Stalling;
-use super::tracked::Tracked;
 use super::upgrade::Upgradable;
-use crate::protocol::http2::{SERVER_WINDOW, STREAM_WINDOW};
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
@@ -32,39 +32,36 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
     // Who connects and says nothing, or not enough in time, gets no answer.
-    let Some((http, io)) = first_words(io, &peer, &activity, &shared).await else { return };
+    let Some((wire, io)) = first_words(io, &peer, &activity, &shared).await else { return };
     let io = Stalling::new(io, limits.write_timeout);
-    let service = service_fn({
+    if wire == Wire::Native {
+        return native::serve(io, peer, &shared, &activity, permit).await;
+    }
+    let answer = {
         let (shared, activity) = (shared.clone(), activity.clone());
         move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
-    });
-    let ended = match http {
-        Http::One => {
+    };
+    let ended = match wire {
+        Wire::Http1 => {
             let io = Upgradable::new(io, permit, activity.clone(), &shared);
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(None)
                 .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
-                .serve_connection(TokioIo::new(io), service)
+                .serve_connection(
+                    TokioIo::new(io),
+                    service_fn(move |request| {
+                        answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)
+                    }),
+                )
                 .with_upgrades();
             let head = Some(HeadTimeout::new(limits.header_timeout, &activity));
             let shut_down = http1::UpgradeableConnection::graceful_shutdown;
             drive(connection, shut_down, &shared, &activity, head).await
         }
-        Http::Two => {
+        Wire::Http2 | Wire::Native => {
             let _permit = permit;
-            let connection = http2::Builder::new(Tracked(shared.tasks.clone()))
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(limits.max_concurrent_streams)
-                .max_header_list_size(limits.max_header_size)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(SERVER_WINDOW)
-                .keep_alive_interval(limits.keep_alive_interval)
-                .keep_alive_timeout(limits.keep_alive_timeout)
-                .max_pending_accept_reset_streams(limits.max_pending_resets)
-                .max_local_error_reset_streams(limits.max_stream_errors)
-                .max_send_buf_size(limits.max_send_buffer)
-                .serve_connection(TokioIo::new(io), service);
+            let connection = http2::serve(io, limits, &shared.tasks, &activity, answer);
             drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, None).await
         }
     };
@@ -78,7 +75,7 @@ async fn first_words(
     peer: &str,
     activity: &Arc<Activity>,
     shared: &Shared,
-) -> Option<(Http, Sniffed)> {
+) -> Option<(Wire, Sniffed)> {
     let stopped = async {
         shared.drain.cancelled().await;
         sleep(FIRST_WORDS).await;
@@ -93,16 +90,15 @@ async fn first_words(
 }
 
 fn answer(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
     peer: Arc<str>,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
-) -> impl Future<Output = Result<Response<Counted>, Infallible>> + Send {
+) -> impl Future<Output = Response<Counted>> + Send {
     let calls = [shared.activity.begin(), activity.begin()];
     let version = request.version();
-    // There is no body after HEAD, whatever answers. hyper sees to that in HTTP/1.1 alone.
+    // There is no body after HEAD, whatever answers. hyper sees to that in HTTP/1.1.
     let bare = version == Version::HTTP_2 && request.method() == Method::HEAD;
-    let request = request.map(RequestBody::from);
     async move {
         let mut response = shared.front.answer(request, peer).await;
         if version < Version::HTTP_2 {
@@ -113,18 +109,18 @@ fn answer(
             }
         }
         let body = |body| if bare { ResponseBody::default() } else { body };
-        Ok(response.map(|all| Counted { body: body(all), _calls: calls }))
+        response.map(|all| Counted { body: body(all), _calls: calls })
     }
 }
 
 /// Runs a connection until it ends, is idle for too long or too old, or the server stops.
-async fn drive<C: Future<Output = hyper::Result<()>>>(
+pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
     connection: C,
     shut_down: impl Fn(Pin<&mut C>),
     shared: &Shared,
     activity: &Activity,
     mut head: Option<HeadTimeout<'_>>,
-) -> hyper::Result<()> {
+) -> Result<(), BoxError> {
     let mut connection = pin!(connection);
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut age = shared.limits.max_connection_age.map(|age| Box::pin(sleep(jittered(age))));
@@ -143,7 +139,7 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
             // What has arrived is looked at before anything is closed.
             biased;
             ended = ended => match ended {
-                Some(ended) => return ended,
+                Some(ended) => return ended.map_err(Into::into),
                 // As with who says nothing at all, there is no answer.
                 None => return Ok(()),
             },

@@ -44,6 +44,11 @@ impl Surroundings {
         self.mounted.replace(service).is_none()
     }
 
+    /// Whether every request passes something that only HTTP has.
+    pub(crate) fn has_layers(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
     pub(crate) fn cors(&mut self, cors: Cors) {
         self.cors = Some(cors);
     }
@@ -60,12 +65,27 @@ pub(super) struct Front {
 impl Front {
     pub(super) fn new(site: Site, surroundings: Surroundings) -> Self {
         let Surroundings { layers, mounted, cors } = surroundings;
-        let inside = Arc::new(Inside { site, mounted });
+        let inside = Arc::new(Inside { site: Arc::new(site), mounted });
         let layered = (!layers.is_empty()).then(|| {
             let innermost = HttpService::of(Innermost(inside.clone()));
             layers.into_iter().rev().fold(innermost, |inner, layer| layer(inner))
         });
         Self { inside, layered, cors }
+    }
+
+    /// What serves calls that are not made over HTTP.
+    pub(super) fn site(&self) -> Arc<Site> {
+        self.inside.site.clone()
+    }
+
+    /// The same, for as long as the server is held anyway.
+    pub(super) fn borrow_site(&self) -> &Site {
+        &self.inside.site
+    }
+
+    /// Whether every call has to pass layers, which are of HTTP.
+    pub(super) fn has_layers(&self) -> bool {
+        self.layered.is_some()
     }
 
     /// Answers one request.
@@ -110,7 +130,7 @@ impl Front {
 
 /// The calls of a server, and the service that is mounted beside them.
 struct Inside {
-    site: Site,
+    site: Arc<Site>,
     mounted: Option<HttpService>,
 }
 

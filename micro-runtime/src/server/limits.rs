@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::protocol::http2::PING_TIMEOUT;
+use crate::protocol::native;
 
 /// The longest time that a limit can be, which is as good as never: timers cannot add more.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
@@ -49,6 +50,9 @@ pub struct Limits {
     pub(crate) max_pending_resets: usize,
     pub(crate) max_stream_errors: usize,
     pub(crate) max_send_buffer: usize,
+    pub(crate) call_window: u32,
+    pub(crate) connection_window: u32,
+    pub(crate) max_buffered: usize,
 }
 
 impl Limits {
@@ -70,6 +74,9 @@ impl Limits {
             max_pending_resets: 64,
             max_stream_errors: 1024,
             max_send_buffer: 400 * 1024,
+            call_window: native::Settings::default().call_window,
+            connection_window: native::Settings::default().connection_window,
+            max_buffered: native::MAX_BUFFERED,
         }
     }
 
@@ -197,6 +204,31 @@ impl Limits {
     #[must_use]
     pub fn max_send_buffer(mut self, bytes: u32) -> Self {
         self.max_send_buffer = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
+        self
+    }
+
+    /// How many bytes of one call on the native wire may wait in the server before the handler reads them;
+    /// 256 KiB unless set, 64 KiB at the least, 1 GiB at the most. A single larger message gets through.
+    #[must_use]
+    pub fn call_window(mut self, bytes: u32) -> Self {
+        self.call_window = bytes.clamp(64 * 1024, 1 << 30);
+        self
+    }
+
+    /// How many bytes of all calls on one connection of the native wire may wait in the server before their
+    /// handlers read them; 16 MiB unless set, 64 KiB at the least, 1 GiB at the most.
+    #[must_use]
+    pub fn connection_window(mut self, bytes: u32) -> Self {
+        self.connection_window = bytes.clamp(64 * 1024, 1 << 30);
+        self
+    }
+
+    /// How many bytes messages that are larger than their windows may hold beyond them, all those that
+    /// arrive on one connection of the native wire at the same time; 64 MiB unless set. A message that would
+    /// hold more is refused with `resource_exhausted`.
+    #[must_use]
+    pub fn max_buffered(mut self, bytes: usize) -> Self {
+        self.max_buffered = bytes;
         self
     }
 }

@@ -11,14 +11,16 @@ mod connection;
 mod cors;
 mod front;
 mod head_timeout;
+mod http2;
 mod http_service;
 mod limits;
+mod local;
+mod native;
 mod opening;
 mod panics;
 mod peer;
 mod sniff;
 mod stall;
-mod tracked;
 mod upgrade;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ use crate::tls::Acceptor;
 use crate::transport::Listener;
 use activity::Activity;
 use front::Front;
+use local::Gate;
 
 /// How long a server that stops waits for handlers that were cut off. They end at once, unless one
 /// of them blocks its thread.
@@ -59,6 +62,8 @@ struct Shared {
     /// What a service with TLS accepts connections with.
     tls: Option<Acceptor>,
     activity: Arc<Activity>,
+    /// Where callers in the same process come in.
+    gate: Gate,
     /// A permit for every connection that may still come.
     room: Arc<Semaphore>,
     /// The tasks of the server: the accept loop, the connections, and the calls of HTTP/2.
@@ -84,6 +89,7 @@ impl Server {
             limits,
             tls,
             activity: Arc::default(),
+            gate: Gate::default(),
             tasks: TaskTracker::new(),
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -102,12 +108,13 @@ impl Server {
     /// cuts the rest off. Returns how many calls were cut. When this returns, no handler runs.
     pub(crate) async fn stop(&self, limit: Duration) -> usize {
         let shared = &self.shared;
+        shared.gate.close();
         shared.drain.cancel();
         shared.tasks.close();
         if timeout(limit, shared.tasks.wait()).await.is_ok() {
             return 0;
         }
-        let cut = shared.activity.in_flight();
+        let cut = shared.activity.in_flight() + shared.gate.inside();
         shared.cut.cancel();
         if timeout(LAST_WAIT, shared.tasks.wait()).await.is_err() {
             let (tasks, waited) = (shared.tasks.len(), humantime::format_duration(LAST_WAIT));
@@ -123,6 +130,7 @@ impl Server {
 /// A server that is let go without [`Server::stop`] stops at once.
 impl Drop for Server {
     fn drop(&mut self) {
+        self.shared.gate.close();
         self.shared.drain.cancel();
         self.shared.cut.cancel();
     }

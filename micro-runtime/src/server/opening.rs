@@ -28,11 +28,12 @@ const WANTS_TLS: &str = r#"{"code":"failed_precondition","message":"this port sp
 const WANTS_TLS_HTTP2: &[u8] = b"\
     \0\0\x1c\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0cthis port speaks TLS";
 
-/// The version of HTTP that is spoken on a connection.
+/// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Http {
-    One,
-    Two,
+pub(super) enum Wire {
+    Http1,
+    Http2,
+    Native,
 }
 
 /// Waits until it is clear what is spoken. `None` where nothing comes of it.
@@ -41,13 +42,13 @@ pub(super) async fn open(
     tls: Option<&Acceptor>,
     peer: &str,
     activity: &Arc<Activity>,
-) -> Option<(Http, Sniffed)> {
+) -> Option<(Wire, Sniffed)> {
     let Some(tls) = tls else {
         let (spoken, io) = sniff(io, activity.clone()).await.ok()?;
         if spoken == Spoken::Tls {
             tracing::debug!(peer, "a client speaks TLS, and the service does not (the option `tls`)");
         }
-        return Some((http(spoken), io));
+        return Some((wire(spoken), io));
     };
     // What the handshake reads is no request, so the activity does not hear of it.
     let (spoken, io) = sniff(io, Arc::default()).await.ok()?;
@@ -61,15 +62,16 @@ pub(super) async fn open(
     };
     // The version that was agreed on is the one that the client speaks, or it breaks its word.
     let (spoken, io) = sniff(io, activity.clone()).await.ok()?;
-    Some((http(spoken), io))
+    Some((wire(spoken), io))
 }
 
 /// Bytes of TLS where HTTP is spoken are an HTTP/1.1 request that is malformed. What is answered to
 /// that is what clients with TLS expect of a port without.
-fn http(spoken: Spoken) -> Http {
+fn wire(spoken: Spoken) -> Wire {
     match spoken {
-        Spoken::Http2 => Http::Two,
-        Spoken::Http1 | Spoken::Tls => Http::One,
+        Spoken::Native => Wire::Native,
+        Spoken::Http2 => Wire::Http2,
+        Spoken::Http1 | Spoken::Tls => Wire::Http1,
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
+use crate::protocol::native::PREFACE;
 use crate::transport::BoxIo;
 
 /// How every HTTP/2 connection opens (RFC 9113, section 3.4).
@@ -23,6 +24,7 @@ pub(super) enum Spoken {
     Tls,
     Http1,
     Http2,
+    Native,
 }
 
 /// Reads until it is clear what the connection speaks.
@@ -38,11 +40,12 @@ pub(super) async fn sniff(mut io: BoxIo, activity: Arc<Activity>) -> io::Result<
         if read[0] == TLS_HANDSHAKE {
             break Spoken::Tls;
         }
-        if read[..length] != HTTP2_PREFACE[..length] {
-            break Spoken::Http1;
+        let (native, http2) = (read[..length].starts_with(PREFACE), read[..length] == HTTP2_PREFACE[..length]);
+        if native || http2 && length == HTTP2_PREFACE.len() {
+            break if native { Spoken::Native } else { Spoken::Http2 };
         }
-        if length == HTTP2_PREFACE.len() {
-            break Spoken::Http2;
+        if !http2 && !PREFACE.starts_with(&read[..length]) {
+            break Spoken::Http1;
         }
     };
     activity.hear();

@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::{PROTOCOLS, Protocol};
 use crate::registry::{EndpointRecord, Node, Registration};
+use crate::transport::is_path;
 
 /// Any free port, for callers on this machine. A service that should be reached from elsewhere
 /// says so: nothing here asks a caller who it is.
@@ -88,7 +89,7 @@ impl Decided {
     pub(super) fn advertised(&self, local: String) -> String {
         match &self.advertise {
             None => local,
-            Some(address) if has_port(address) => address.clone(),
+            Some(address) if is_path(address) || is_path(&local) || has_port(address) => address.clone(),
             Some(host) => match local.rsplit_once(':') {
                 Some((_, port)) => format!("{host}:{port}"),
                 None => host.clone(),
@@ -102,9 +103,10 @@ impl Decided {
         name: &str,
         address: String,
         endpoints: Vec<EndpointRecord>,
+        native: bool,
     ) -> Registration {
         let mut metadata = self.metadata.clone();
-        metadata.insert(PROTOCOLS.to_owned(), Protocol::list());
+        metadata.insert(PROTOCOLS.to_owned(), Protocol::list(native));
         // go-micro's clients talk another protocol to a node that does not say this.
         metadata.insert("protocol".to_owned(), Protocol::Mucp.name().to_owned());
         Registration {
@@ -214,5 +216,6 @@ mod tests {
         assert_eq!(of("greeter.internal:80"), "greeter.internal:80");
         assert_eq!(of("[::1]"), "[::1]:8080");
         assert_eq!(of("[::1]:80"), "[::1]:80");
+        assert_eq!(of("unix:/run/a.sock"), "unix:/run/a.sock");
     }
 }

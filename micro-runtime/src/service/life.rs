@@ -9,7 +9,7 @@ use super::registrar::Registrar;
 use super::standard::Standard;
 use crate::error::Result;
 use crate::protocol::Site;
-use crate::registry::{EndpointRecord, Registry};
+use crate::registry::{Discovery, EndpointRecord, Membership};
 use crate::server::{Limits, Server, Surroundings};
 use crate::tls::Acceptor;
 use crate::transport::Transport;
@@ -22,6 +22,8 @@ pub(super) struct Life {
     hooks: Hooks,
     standard: Standard,
     server: Option<Server>,
+    /// Callers in the same process find the server while this is there.
+    membership: Option<Membership>,
     registrar: Option<Registrar>,
     ready: bool,
     spread_delay: Duration,
@@ -37,7 +39,7 @@ pub(super) struct Plan {
     pub(super) surroundings: Surroundings,
     pub(super) limits: Limits,
     pub(super) tls: Option<Acceptor>,
-    pub(super) registry: Arc<dyn Registry>,
+    pub(super) discovery: Discovery,
     pub(super) transport: Arc<dyn Transport>,
     /// The registry and the selector, each with its source, for the log.
     pub(super) chosen: [String; 2],
@@ -50,13 +52,22 @@ impl Life {
         spread_delay: Duration,
         drain_timeout: Duration,
     ) -> Self {
-        Self { hooks, standard, server: None, registrar: None, ready: false, spread_delay, drain_timeout }
+        Self {
+            hooks,
+            standard,
+            server: None,
+            membership: None,
+            registrar: None,
+            ready: false,
+            spread_delay,
+            drain_timeout,
+        }
     }
 
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
     /// [`Life::down`] undoes what was done.
     pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
-        let Plan { name, decided, endpoints, site, surroundings, limits, tls, registry, transport, chosen } =
+        let Plan { name, decided, endpoints, site, surroundings, limits, tls, discovery, transport, chosen } =
             plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
 
@@ -64,12 +75,16 @@ impl Life {
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
         let encrypted = tls.is_some();
-        self.server = Some(Server::start(listener, site, surroundings, limits, tls));
+        let native = !surroundings.has_layers();
+        let server = self.server.insert(Server::start(listener, site, surroundings, limits, tls));
+        let entrance = server.entrance();
 
-        let registration = decided.registration(&name, advertised, endpoints);
+        let registration = decided.registration(&name, advertised, endpoints, native);
         let node = registration.node.clone();
-        let registrar = Registrar::start(registry, registration, decided.ttl, decided.interval);
+        let registrar =
+            Registrar::start(discovery.registry().clone(), registration, decided.ttl, decided.interval);
         self.registrar.insert(registrar).registered().await?;
+        self.membership = entrance.map(|entrance| discovery.join(&node, entrance));
 
         let [registry, selector] = chosen;
         tracing::info!(
@@ -106,6 +121,7 @@ impl Life {
             errors.note(left);
         }
         self.standard.stop();
+        drop(self.membership);
         if let Some(server) = self.server {
             let cut = server.stop(self.drain_timeout).await;
             if cut > 0 {

@@ -30,7 +30,7 @@ use crate::health::Health;
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::{Limits, Surroundings};
 use crate::tls::ServerTls;
-use crate::transport::{Memory as MemoryTransport, Tcp, Transport};
+use crate::transport::{Memory as MemoryTransport, Sockets, Transport};
 use hooks::Hooks;
 
 /// How long calls in flight may take to finish after a service was told to stop.
@@ -62,6 +62,7 @@ pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 /// | `MICRO_REGISTER_INTERVAL` | [`register_interval`](Self::register_interval) | 30 s |
 /// | `MICRO_SELECTOR` | the client's [`selector`](crate::client::ClientBuilder::selector) | `p2c` |
 /// | `MICRO_PROTOCOL` | the client's [`protocol`](crate::client::ClientBuilder::protocol) | what a node's record says |
+/// | `MICRO_IN_PROCESS` | the client's [`in_process`](crate::client::ClientBuilder::in_process) | `on` |
 /// | `MICRO_CLIENT_REQUEST_TIMEOUT` | the client's [`timeout`](crate::client::ClientBuilder::timeout) | 30 s |
 #[must_use = "a service does nothing until `run`, `start` or `in_memory` is called and awaited"]
 pub struct Service {
@@ -113,7 +114,7 @@ impl Service {
             own: Client::new(),
             given: None,
             registry_in_code: false,
-            transport: Arc::new(Tcp),
+            transport: Arc::new(Sockets),
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
             surroundings: Surroundings::default(),
@@ -150,7 +151,8 @@ impl Service {
     }
 
     /// Where to listen, as `host:port`; `127.0.0.1:0` unless set, which is any free port, for
-    /// callers on this machine. `0.0.0.0:8080` is every interface.
+    /// callers on this machine. `0.0.0.0:8080` is every interface, and `unix:/run/greeter.sock` a Unix socket:
+    /// see `transport::Unix`.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.options.address = Some(address.into());
         self
@@ -193,7 +195,8 @@ impl Service {
         self.configure("registry", |client| client.registry(registry))
     }
 
-    /// Listens and connects through this transport; TCP unless set. A client that is given with
+    /// Listens and connects through this transport; [`Sockets`] unless set, which is TCP, and Unix sockets for
+    /// addresses that begin with `unix:`. A client that is given with
     /// [`with_client`](Self::with_client) connects as it did before.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         let transport: Arc<dyn Transport> = Arc::new(transport);
@@ -351,6 +354,8 @@ impl Service {
         self.environment(Environment::empty())
             .transport(MemoryTransport::new())
             .registry(MemoryRegistry::new())
+            // What is sent is to be encoded, as it is elsewhere.
+            .configure("in_process", |client| client.in_process(false))
             .start()
             .await
     }

@@ -11,7 +11,7 @@ use crate::endpoint::{Routes, Subscribers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::Site;
-use crate::registry::{EndpointRecord, Registry};
+use crate::registry::{Discovery, EndpointRecord};
 use crate::tls::ServerTls;
 
 /// How a start ended that did not fail: with a service that takes calls, or undone because it was
@@ -48,9 +48,12 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     if let Some(wrong) = service.wrong {
         return Err(wrong);
     }
-    let decided = Decided::new(service.options, &service.environment)?;
-    let (registry, registry_from) =
-        registry(&service.own, service.given.as_ref(), service.registry_in_code, &service.environment)?;
+    let mut decided = Decided::new(service.options, &service.environment)?;
+    if decided.address_from == Source::Default {
+        decided.address = service.transport.any_address().to_owned();
+    }
+    let (discovery, registry_from) =
+        discovery(&service.own, service.given.as_ref(), service.registry_in_code, &service.environment)?;
     let (selector, selector_from) = match &service.given {
         Some(given) => (given.selector_name()?, Source::Client),
         None => (service.own.selector_name()?, Source::of(&service.environment, "MICRO_SELECTOR")?),
@@ -62,7 +65,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
-    decided.registration(&service.name, decided.address.clone(), Vec::new()).check()?;
+    decided.registration(&service.name, decided.address.clone(), Vec::new(), true).check()?;
 
     let site = Site {
         routes,
@@ -73,7 +76,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         body_timeout: service.limits.body_timeout,
         compress_from: service.compress_from,
     };
-    let chosen = [registry_from.of_value(registry.name()), selector_from.of_value(selector)];
+    let chosen = [registry_from.of_value(discovery.registry().name()), selector_from.of_value(selector)];
     let life = Life::new(service.hooks, standard, service.spread_delay, service.drain_timeout);
     let plan = Plan {
         name: service.name,
@@ -83,22 +86,22 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         surroundings: service.surroundings,
         limits: service.limits,
         tls: service.tls.as_ref().map(ServerTls::open).transpose()?,
-        registry,
+        discovery,
         transport: service.transport,
         chosen,
     };
     Ok((service.own, life, plan))
 }
 
-/// The registry of the service, which is that of its own client as well.
+/// Where the service registers, which is where its own client finds nodes as well.
 ///
 /// It opens the clients: what is wrong with them fails the start, and not the first call.
-fn registry(
+fn discovery(
     own: &Client,
     given: Option<&Client>,
     in_code: bool,
     environment: &Environment,
-) -> Result<(Arc<dyn Registry>, Source)> {
+) -> Result<(Discovery, Source)> {
     let found = match given {
         Some(given) => given.discovery()?.filter(|_| !in_code),
         None => None,
@@ -116,7 +119,7 @@ fn registry(
         ));
     }
     match own.discovery()? {
-        Some(discovery) => Ok((discovery.registry().clone(), source)),
+        Some(discovery) => Ok((discovery, source)),
         None => Err(Error::internal("the client that a service makes for itself has no fixed addresses")),
     }
 }

@@ -7,6 +7,7 @@ use crate::transport::{BoxIo, Io};
 
 pub(crate) const HTTP1: &[u8] = b"http/1.1";
 pub(crate) const HTTP2: &[u8] = b"h2";
+pub(crate) const NATIVE: &[u8] = b"micro/1";
 
 #[derive(Clone, Debug)]
 pub(crate) enum ServerTls {}

@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::watched::Watched;
 use super::{Refusal, Secured, pem, provider, trouble};
 use crate::error::{Error, Result};
-use crate::transport::BoxIo;
+use crate::transport::{BoxIo, is_path};
 
 /// TLS for a client: which servers it trusts, and who it is itself.
 ///
@@ -207,7 +207,8 @@ impl Connector {
 
 /// The name that the server at an address must be certified for.
 fn name_of(address: &str) -> Result<ServerName<'static>> {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host =
+        if is_path(address) { address } else { address.rsplit_once(':').map_or(address, |(host, _)| host) };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     ServerName::try_from(bare.to_owned()).map_err(|error| {
         Error::invalid_argument(format!(
@@ -235,6 +236,8 @@ mod tests {
         }
         let refused = name_of("my host:80").unwrap_err();
         assert!(refused.message().contains("no certificate can be for `my host`"), "{refused}");
+        let refused = name_of("unix:/run/a.sock").unwrap_err();
+        assert!(refused.message().contains("`ClientTls::server_name`"), "{refused}");
         let refused = ClientTls::new().server_name("host:80").unwrap_err();
         assert!(refused.message().contains("without a port"), "{refused}");
     }

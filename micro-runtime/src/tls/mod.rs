@@ -44,9 +44,10 @@ pub(crate) use watched::Refusal;
 
 use crate::transport::BoxIo;
 
-/// How HTTP versions are called in the handshake.
+/// How what can be spoken is called in the handshake.
 pub(crate) const HTTP1: &[u8] = b"http/1.1";
 pub(crate) const HTTP2: &[u8] = b"h2";
+pub(crate) const NATIVE: &[u8] = b"micro/1";
 
 /// A connection of a client after the handshake.
 pub(crate) struct Secured {

@@ -9,7 +9,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::{HTTP1, HTTP2, pem, provider, trouble};
+use super::{HTTP1, HTTP2, NATIVE, pem, provider, trouble};
 use crate::error::{Error, Result};
 use crate::transport::{BoxIo, Io};
 
@@ -106,7 +106,7 @@ impl ServerTls {
             Source::Config(config) => config.clone(),
         };
         if config.alpn_protocols.is_empty() {
-            Arc::make_mut(&mut config).alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+            Arc::make_mut(&mut config).alpn_protocols = [NATIVE, HTTP2, HTTP1].map(<[u8]>::to_vec).to_vec();
         }
         Ok(Acceptor(config))
     }

@@ -1,11 +1,15 @@
 //! Transports: how bytes get from node to node.
 //!
-//! A [`Transport`] listens and connects. [`Tcp`] is the default; [`Memory`] joins services and
-//! clients in one process without a socket, which is what tests use. Everything above works on any
-//! pair of [`Listener`] and [`BoxIo`], so a simulated network fits in as well.
+//! A [`Transport`] listens and connects. [`Sockets`] is the default: [`Tcp`], and `Unix` sockets where an
+//! address says so; [`Memory`] joins services and clients in one process without a socket, which is what
+//! tests use. Everything above works on any pair of [`Listener`] and [`BoxIo`], so a simulated network fits
+//! in as well.
 
 mod memory;
+mod sockets;
 mod tcp;
+#[cfg(unix)]
+mod unix;
 
 use std::fmt;
 use std::io;
@@ -16,9 +20,20 @@ pub use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use memory::Memory;
+pub use sockets::Sockets;
 pub use tcp::Tcp;
+#[cfg(unix)]
+pub use unix::Unix;
 
 use crate::error::Result;
+
+/// What the address of a Unix socket begins with.
+pub(crate) const SCHEME: &str = "unix:";
+
+/// Whether an address is that of a Unix socket, which has no host and no port.
+pub(crate) fn is_path(address: &str) -> bool {
+    address.starts_with(SCHEME)
+}
 
 /// A connection.
 pub type BoxIo = Box<dyn Io>;
@@ -46,6 +61,11 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     fn advertised(&self, local: &str) -> Result<String> {
         Ok(local.to_owned())
     }
+
+    /// The address to listen on where the service names none: any free one, for callers on this machine.
+    fn any_address(&self) -> &'static str {
+        "127.0.0.1:0"
+    }
 }
 
 /// A shared transport is one as well, so that one that was chosen at run time can be given to a
@@ -66,6 +86,10 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
     fn advertised(&self, local: &str) -> Result<String> {
         (**self).advertised(local)
+    }
+
+    fn any_address(&self) -> &'static str {
+        (**self).any_address()
     }
 }
 

@@ -1,13 +1,16 @@
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::select;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::Connection;
-use super::host::Host;
+use super::host::{Free, Host};
 use super::http1::{Lease, Line};
-use super::http2::{self, Attempt, Link, Shared};
+use super::http2::{self, Attempt, Connecting, Place, Shared};
 use super::idle::IDLE_AGE;
 use super::open::{self, Offer, Opened, Opener};
 use crate::error::Result;
@@ -25,6 +28,33 @@ struct State {
     sweeper: Option<AbortHandle>,
 }
 
+/// From how many calls on each connection on another one is made.
+const MANY: usize = 128;
+
+/// What a call can do.
+enum Step {
+    Go(Shared, Place),
+    Wait(Wait, Arc<Notify>),
+    Http1,
+}
+
+/// What a call waits for.
+enum Wait {
+    First(Connecting),
+    /// There are connections, which are full.
+    More(Connecting),
+    Room,
+}
+
+/// Who waited wakes the next one when it is done: there may be room for more than one.
+struct WakesNext(Arc<Notify>);
+
+impl Drop for WakesNext {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 impl Home {
     pub(super) fn new(opener: Opener) -> Self {
         Self { opener: Arc::new(opener), state: Mutex::default() }
@@ -38,30 +68,64 @@ impl Home {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The HTTP/2 connection to an address; `None` where its server chooses HTTP/1.1.
-    pub(super) async fn shared(self: &Arc<Self>, address: &str, offer: Offer) -> Result<Option<Shared>> {
-        let attempt = {
-            let hosts = &mut self.state().hosts;
-            match hosts.get(address) {
-                Some(host) if host.chose_http1 && offer == Offer::Either => return Ok(None),
-                Some(Host { link: Some(Link::Open(shared)), .. }) if !shared.is_closed() => {
-                    return Ok(Some(shared.again()));
+    /// A place on an HTTP/2 connection to an address; `None` where its server chooses HTTP/1.1. Waits while
+    /// there is none.
+    pub(super) async fn shared(
+        self: &Arc<Self>,
+        address: &str,
+        offer: Offer,
+    ) -> Result<Option<(Shared, Place)>> {
+        let mut next = None;
+        loop {
+            let (connecting, room) = match self.free(address, offer) {
+                Step::Http1 => return Ok(None),
+                Step::Go(shared, place) => return Ok(Some((shared, place))),
+                Step::Wait(connecting, room) => (connecting, room),
+            };
+            let full = next.get_or_insert(WakesNext(room)).0.clone();
+            match connecting {
+                Wait::Room => full.notified().await,
+                Wait::More(attempt) => {
+                    select(attempt, pin!(full.notified())).await;
                 }
-                // One that has ended and still stands here was in a runtime that ended, or panicked.
-                Some(Host { link: Some(Link::Connecting(attempt)), .. }) if attempt.peek().is_none() => {
-                    attempt.clone()
-                }
-                _ => {
-                    // A new connection is a good moment to forget the ones that are gone.
-                    hosts.retain(|_, host| !host.is_gone());
-                    let attempt = http2::connect(self, address.to_owned(), offer);
-                    let host = hosts.entry(address.to_owned()).or_default();
-                    host.link = Some(Link::Connecting(attempt.clone()));
-                    attempt
-                }
+                Wait::First(attempt) => match attempt.await.map_err(open::failed)? {
+                    None => return Ok(None),
+                    Some(shared) => {
+                        if let Some(place) = shared.place() {
+                            return Ok(Some((shared, place)));
+                        }
+                    }
+                },
             }
+        }
+    }
+
+    /// What a call can do now. Where another connection is of use, one is made.
+    fn free(self: &Arc<Self>, address: &str, offer: Offer) -> Step {
+        let state = &mut *self.state();
+        if !state.hosts.contains_key(address) {
+            // A new connection is a good moment to forget the ones that are gone.
+            state.hosts.retain(|_, host| !host.is_gone());
+            state.hosts.insert(address.to_owned(), Host::default());
+        }
+        let Some(host) = state.hosts.get_mut(address) else { return Step::Http1 };
+        if host.chose_http1 && offer == Offer::Either {
+            return Step::Http1;
+        }
+        let (free, more) = host.free(MANY);
+        let mut connecting = host.connecting();
+        if more && connecting.is_none() && host.links.len() < self.opener.max_connections.min(host.enough) {
+            let attempt = http2::connect(self, address.to_owned(), offer);
+            host.connecting = Some(attempt.clone());
+            connecting = Some(attempt);
+        }
+        let waits = match (free, connecting) {
+            (Free::On(shared, place), _) => return Step::Go(shared, place),
+            (Free::NoConnection, Some(attempt)) => Wait::First(attempt),
+            (Free::Full, Some(attempt)) => Wait::More(attempt),
+            (Free::Full | Free::NoConnection, None) => Wait::Room,
         };
-        attempt.await.map_err(open::failed)
+        Step::Wait(waits, host.room.clone())
     }
 
     /// A connection to an address for one call: the idle one that was used last, else a new one.
@@ -97,7 +161,8 @@ impl Home {
             Opened::Http1(line) => Ok(Connection::Http1(Lease::new(self.clone(), line))),
             Opened::Http2(shared) => {
                 self.keep(address, Opened::Http2(shared.clone()));
-                Ok(Connection::Http2(shared))
+                let place = shared.place_anyway();
+                Ok(Connection::Http2(shared, place))
             }
         }
     }
@@ -112,25 +177,28 @@ impl Home {
         match opened {
             Opened::Http2(shared) => {
                 host.chose_http1 = false;
-                host.link = Some(Link::Open(shared));
+                shared.tell(&host.room);
+                host.links.push(shared);
             }
-            Opened::Http1(line) => {
-                host.idle.put(line);
-                if state.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
-                    state.sweeper = Some(self.sweep());
-                }
-            }
+            Opened::Http1(line) => host.idle.put(line),
+        }
+        if !host.is_settled() && state.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
+            state.sweeper = Some(self.sweep());
         }
     }
 
     /// Notes how connecting ended for all who wait for it; after a failure the next call tries
     /// again.
     pub(super) fn settle(self: &Arc<Self>, address: &str, outcome: open::Outcome) -> Attempt {
-        if !matches!(outcome, Ok(Opened::Http2(_)))
-            && let Some(host) = self.state().hosts.get_mut(address)
-        {
-            host.link = None;
-            host.chose_http1 |= outcome.is_ok();
+        if let Some(host) = self.state().hosts.get_mut(address) {
+            host.connecting = None;
+            match outcome {
+                Ok(Opened::Http2(_)) => {}
+                Ok(Opened::Http1(_)) => host.chose_http1 = true,
+                // Where there is none at all, the next call tries again.
+                Err(_) if !host.links.is_empty() => host.enough = host.links.len(),
+                Err(_) => {}
+            }
         }
         let opened = outcome?;
         let shared = match &opened {
@@ -141,7 +209,7 @@ impl Home {
         Ok(shared)
     }
 
-    /// Closes idle connections after [`IDLE_AGE`] and at most twice this time.
+    /// Closes idle connections, all of HTTP/1.1 and all but one of HTTP/2, after [`IDLE_AGE`] and at most twice this time.
     fn sweep(self: &Arc<Self>) -> AbortHandle {
         let home = Arc::downgrade(self);
         let sweeper = tokio::spawn(async move {
@@ -149,8 +217,9 @@ impl Home {
                 sleep(IDLE_AGE).await;
                 let Some(home) = home.upgrade() else { return };
                 let mut state = home.state();
+                state.hosts.values_mut().for_each(Host::prune);
                 state.hosts.retain(|_, host| !host.is_gone());
-                if state.hosts.values().all(|host| host.idle.is_empty()) {
+                if state.hosts.values().all(Host::is_settled) {
                     state.sweeper = None;
                     return;
                 }

@@ -109,7 +109,7 @@ impl Lease {
                         let address = self.line.peer.address.clone();
                         self = match self.home.fresh(&address, Offer::Http1).await? {
                             Connection::Http1(lease) => lease,
-                            Connection::Http2(_) => return Err(explain(error, true, &self.line.peer)),
+                            Connection::Http2(..) => return Err(explain(error, true, &self.line.peer)),
                         };
                         self.line.busy = true;
                         self.whole = request.body().size_hint().exact().is_some();

@@ -10,11 +10,13 @@ mod host;
 mod http1;
 mod http2;
 mod idle;
+mod native;
 mod open;
 mod peer;
 mod version;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::Either;
 use http::uri::{Authority, Scheme};
@@ -25,29 +27,84 @@ pub use version::HttpVersion;
 
 use crate::error::Result;
 use crate::protocol::body::WireBody;
+use crate::protocol::Protocol;
+use crate::protocol::native::{Bounds, Settings};
+use crate::protocol::native::client::Connection as NativeConnection;
 use answer::AnswerBody;
 use home::Home;
 use http1::Lease;
-use http2::Shared;
+use http2::{Place, Shared};
 use open::Offer;
 use peer::Peer;
+
+/// How often a silent server is asked whether it is still there while calls wait for it.
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The connections of a client, made when they are first needed and again after they broke.
 pub(super) struct Connections {
     home: Arc<Home>,
+    native: Arc<native::Home>,
     /// What the client was told to speak.
     version: Option<HttpVersion>,
+}
+
+/// A way to make one call.
+pub(super) enum Way {
+    /// On the native wire; the connection may have been there before the call.
+    Native { connection: NativeConnection, reused: bool },
+    /// In a protocol over HTTP.
+    Http(Protocol, Connection),
+}
+
+impl Way {
+    /// Whether other calls had the connection before, so that its end may be on the way.
+    pub(super) fn is_reused(&self) -> bool {
+        match self {
+            Self::Native { reused, .. } => *reused,
+            Self::Http(_, connection) => connection.is_reused(),
+        }
+    }
 }
 
 /// A connection to be used for one call.
 pub(super) enum Connection {
     Http1(Lease),
-    Http2(Shared),
+    Http2(Shared, Place),
 }
 
 impl Connections {
-    pub(super) fn new(opener: Opener, version: Option<HttpVersion>) -> Self {
-        Self { home: Arc::new(Home::new(opener)), version }
+    pub(super) fn new(
+        opener: Opener,
+        version: Option<HttpVersion>,
+        settings: Settings,
+        bounds: Bounds,
+    ) -> Self {
+        let home = Arc::new(Home::new(opener));
+        let native = Arc::new(native::Home::new(home.opener().clone(), settings, bounds));
+        Self { home, native, version }
+    }
+
+    /// A way to call the node at this address in this protocol, where one is there already that needs no
+    /// waiting.
+    pub(super) fn ready(&self, address: &str, protocol: Protocol) -> Option<Way> {
+        let connection = if protocol == Protocol::Native { self.native.ready(address)? } else { return None };
+        Some(Way::Native { connection, reused: true })
+    }
+
+    /// A way to call the node at this address in this protocol. Where the native wire was only the
+    /// best of those that its record lists, and is not spoken after all, it is Connect.
+    pub(super) async fn way(&self, address: &str, protocol: Protocol, told: bool) -> Result<Way> {
+        if protocol != Protocol::Native {
+            return Ok(Way::Http(protocol, self.get(address, version(protocol)).await?));
+        }
+        match self.native.get(address).await? {
+            native::Found::Open(connection, reused) => Ok(Way::Native { connection, reused }),
+            native::Found::NotSpoken(why) if told => Err(open::failed(why)),
+            native::Found::NotSpoken(why) => {
+                tracing::debug!(address, why = why.message(), "calling with Connect");
+                Ok(Way::Http(Protocol::Connect, self.get(address, None).await?))
+            }
+        }
     }
 
     /// A connection to this address; of this HTTP version, where the call needs one. An error means
@@ -59,9 +116,9 @@ impl Connections {
             None => Offer::Either,
         };
         if offer != Offer::Http1
-            && let Some(shared) = self.home.shared(address, offer).await?
+            && let Some((shared, place)) = self.home.shared(address, offer).await?
         {
-            return Ok(Connection::Http2(shared));
+            return Ok(Connection::Http2(shared, place));
         }
         match offer {
             Offer::Http2 => Err(open::only_http1(address)),
@@ -75,7 +132,7 @@ impl Connection {
     pub(super) fn version(&self) -> Version {
         match self {
             Self::Http1(_) => Version::HTTP_11,
-            Self::Http2(_) => Version::HTTP_2,
+            Self::Http2(..) => Version::HTTP_2,
         }
     }
 
@@ -84,7 +141,7 @@ impl Connection {
     pub(super) fn is_reused(&self) -> bool {
         match self {
             Self::Http1(_) => false,
-            Self::Http2(shared) => shared.is_reused(),
+            Self::Http2(shared, _) => shared.is_reused(),
         }
     }
 
@@ -101,7 +158,7 @@ impl Connection {
     fn peer(&self) -> &Peer {
         match self {
             Self::Http1(lease) => lease.peer(),
-            Self::Http2(shared) => shared.peer(),
+            Self::Http2(shared, _) => shared.peer(),
         }
     }
 
@@ -118,7 +175,17 @@ impl Connection {
     ) -> impl Future<Output = Result<Response<AnswerBody>>> + Send + 'static {
         match self {
             Self::Http1(lease) => Either::Left(lease.send(request)),
-            Self::Http2(shared) => Either::Right(shared.send(request)),
+            Self::Http2(shared, place) => Either::Right(shared.send(place, request)),
         }
     }
 }
+
+/// The version of HTTP that the protocol needs, where it needs one.
+fn version(protocol: Protocol) -> Option<HttpVersion> {
+    match protocol {
+        Protocol::Grpc => Some(HttpVersion::Http2),
+        Protocol::Mucp => Some(HttpVersion::Http1),
+        Protocol::Native | Protocol::Connect | Protocol::GrpcWeb | Protocol::GrpcWebText => None,
+    }
+}
+

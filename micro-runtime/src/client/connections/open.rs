@@ -21,6 +21,8 @@ pub(in crate::client) struct Opener {
     pub(in crate::client) tls: Option<Connector>,
     /// For all of it together.
     pub(in crate::client) connect_timeout: Duration,
+    /// How many HTTP/2 connections there may be to one address.
+    pub(in crate::client) max_connections: usize,
 }
 
 /// The HTTP versions that will do.
@@ -42,10 +44,7 @@ pub(super) type Outcome = Result<Opened, Arc<Error>>;
 impl Opener {
     pub(super) async fn open(&self, address: &str, offer: Offer) -> Outcome {
         let opened = timeout(self.connect_timeout, self.dial(address, offer)).await;
-        let opened = opened.unwrap_or_else(|_| {
-            let limit = humantime::format_duration(self.connect_timeout);
-            Err(Error::unavailable(format!("cannot connect to {address} within {limit}")))
-        });
+        let opened = opened.unwrap_or_else(|_| Err(too_slow(self, address)));
         opened.map_err(Arc::new)
     }
 
@@ -113,6 +112,13 @@ pub(super) async fn patiently(
         }
     });
     opened.await.unwrap_or_else(|_| Err(broken_off()))
+}
+
+/// The error of an attempt that took too long.
+#[cold]
+pub(super) fn too_slow(opener: &Opener, address: &str) -> Error {
+    let limit = humantime::format_duration(opener.connect_timeout);
+    Error::unavailable(format!("cannot connect to {address} within {limit}"))
 }
 
 /// The error of a task that did not end well: it was in a runtime that ends, or in a transport that

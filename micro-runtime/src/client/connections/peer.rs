@@ -5,6 +5,7 @@ use http::uri::{Authority, Scheme};
 
 use crate::error::{Error, Result};
 use crate::tls::Refusal;
+use crate::transport::is_path;
 
 /// What is known of the other side of a connection.
 pub(super) struct Peer {
@@ -24,8 +25,10 @@ impl Peer {
         let no_address = |error: http::Error| {
             Error::invalid_argument(format!("`{address}` is not an address")).with_source(error)
         };
-        let authority = Authority::try_from(address).map_err(|error| no_address(error.into()))?;
-        let host = HeaderValue::try_from(address).map_err(|error| no_address(error.into()))?;
+        // A path is no host; who listens there is on this machine.
+        let host = if is_path(address) { "localhost" } else { address };
+        let authority = Authority::try_from(host).map_err(|error| no_address(error.into()))?;
+        let host = HeaderValue::try_from(host).map_err(|error| no_address(error.into()))?;
         Ok(Self {
             address: address.to_owned(),
             scheme: Scheme::HTTP,
@@ -65,6 +68,12 @@ mod tests {
 
     use super::*;
     use crate::error::Code;
+
+    #[test]
+    fn a_path_is_called_by_the_name_of_this_machine() {
+        let peer = Peer::plain("unix:/run/a b.sock").unwrap();
+        assert_eq!((peer.authority.as_str(), peer.address.as_str()), ("localhost", "unix:/run/a b.sock"));
+    }
 
     proptest! {
         #[test]

@@ -46,7 +46,7 @@ const SUSPICION: Duration = Duration::from_secs(2);
 ///   seconds after the registry began to browse, or at once if that is longer ago.
 /// * A node's record holds about 8000 bytes. Of the endpoints it has the names, routes and
 ///   whether they stream, and none where they do not fit; metadata that does not fit is an error.
-/// * A node on a loopback address is announced on the loopback interface only. An address that is
+/// * A node on a loopback address or a Unix socket is announced on the loopback interface only. An address that is
 ///   not of this machine is announced on all interfaces.
 /// * Everybody on the network can read what is announced, and announce. Nothing here is secret, and
 ///   an address that is found is not a proof of identity.

@@ -1,10 +1,14 @@
 //! What this machine's network lets mDNS do.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::error::{Error, Result};
 use crate::registry::Node;
+use crate::transport::is_path;
+
+/// The port in the SRV record of a node that has none: the one where everything is discarded.
+const PORT_OF_PATHS: u16 = 9;
 
 /// The address and port for the SRV and address records of a node. No address means: those of the
 /// interfaces it is announced on.
@@ -17,6 +21,10 @@ pub(super) fn published(node: &Node) -> Result<(Option<IpAddr>, u16)> {
     let wrong = |reason: &str| {
         Error::invalid_argument(format!("node `{id}` cannot be announced at `{address}` over mDNS: {reason}"))
     };
+    if is_path(address) {
+        // A path is of this machine, and clients go by the TXT record.
+        return Ok((Some(Ipv4Addr::LOCALHOST.into()), PORT_OF_PATHS));
+    }
     let (host, port) = address.rsplit_once(':').ok_or_else(|| wrong("give it as `host:port`"))?;
     let port = match port.parse() {
         Ok(0) | Err(_) => return Err(wrong("the port has to be a number from 1 to 65535")),
@@ -82,6 +90,8 @@ mod tests {
     fn an_address_that_is_not_of_this_machine_is_announced_everywhere() -> Result<()> {
         assert_eq!(published(&Node::new("a-1", "203.0.113.9:80"))?, (None, 80));
         assert_eq!(published(&Node::new("a-1", "greeter.example:80"))?, (None, 80));
+        let (ip, _) = published(&Node::new("a-1", "unix:/run/a.sock"))?;
+        assert!(ip.is_some_and(|ip| ip.is_loopback()), "a path is of this machine");
         Ok(())
     }
 }

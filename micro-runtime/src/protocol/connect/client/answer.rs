@@ -49,7 +49,7 @@ where
         }
     };
     let around = Arc::new(Around { headers: metadata.into(), trailers: trailers.into() });
-    Ok(Answer { around, body: Inbound::One(message) })
+    Ok(Answer { around: Some(around), body: Inbound::One(message) })
 }
 
 /// Reads the envelopes of a response.

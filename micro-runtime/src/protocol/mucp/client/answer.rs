@@ -44,7 +44,7 @@ where
     }
     check_type(&head.headers, codec, &message)?;
     let around = Around { headers: metadata.into(), trailers: Metadata::new().into() };
-    Ok(Answer { around: Arc::new(around), body: Inbound::One(message) })
+    Ok(Answer { around: Some(Arc::new(around)), body: Inbound::One(message) })
 }
 
 /// The metadata of an answer. go-micro's server has none: it repeats the headers of the first request

@@ -82,7 +82,6 @@ mod tests {
         metadata.append("tenant", "acme").unwrap();
         metadata.append("micro-topic", "taken for an event").unwrap();
         Outgoing {
-            service: "greeter".into(),
             method,
             codec: Codec::JSON,
             compression: None,
@@ -95,7 +94,7 @@ mod tests {
     }
 
     fn target(authority: &Authority) -> Target<'_> {
-        Target { scheme: &Scheme::HTTP, authority, version: Version::HTTP_11 }
+        Target { service: "greeter", scheme: &Scheme::HTTP, authority, version: Version::HTTP_11 }
     }
 
     /// Makes a call that is answered like this, and returns what was sent as well.
@@ -156,9 +155,9 @@ mod tests {
     async fn what_go_repeats_of_somebody_elses_request_is_no_metadata() {
         let echo = [("micro-service", "x"), ("authorization", "Bearer of-another"), ("tenant", "umbrella")];
         let answer = answered(200, &echo, "").await.0.unwrap();
-        assert!(answer.around.headers.get().unwrap().is_empty());
+        assert!(answer.around.unwrap().headers.get().unwrap().is_empty());
         let own = answered(200, &[("tenant", "umbrella")], "").await.0.unwrap();
-        assert_eq!(own.around.headers.get().unwrap().get("tenant"), Some("umbrella"));
+        assert_eq!(own.around.unwrap().headers.get().unwrap().get("tenant"), Some("umbrella"));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ pub(super) fn of(outgoing: Outgoing, target: Target<'_>) -> Result<Request<WireB
     let Outgoing { method, codec, .. } = &outgoing;
     let media_type = frame::media_type(codec)
         .ok_or_else(|| Error::invalid_argument(format!("`{}` is not a content subtype", codec.name())))?;
-    let service = header("the name of the service", &outgoing.service)?;
+    let service = header("the name of the service", target.service)?;
     let endpoint = header("the name of the method", &endpoint(method))?;
     let mut headers = HeaderMap::new();
     frame::extend(&mut headers, &outgoing.metadata);

@@ -78,7 +78,7 @@ fn find<'a>(site: &'a Site, headers: &HeaderMap) -> Result<&'a Endpoint, Failure
             "`{name}` is not the name of an endpoint, which is made of two words: `Greeter.Hello`"
         ))),
     };
-    found.map_err(|error| Failure { error, method: None })
+    found.map(|endpoint| &**endpoint).map_err(|error| Failure { error, method: None })
 }
 
 /// A call as it goes to its handler.

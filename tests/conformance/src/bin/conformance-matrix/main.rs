@@ -1,4 +1,4 @@
-//! Prints the table of what the suite says works, from its logs of a server and of a client, or puts
+//! Prints the table of what the suite says works, from its logs of a server, of a client and of the native wire, or puts
 //! it into a page, or checks that the page has it. See `tests/conformance/matrix`.
 
 mod case;
@@ -16,6 +16,9 @@ const BEGIN: &str =
     "<!-- conformance: what is between here and the end is written by tests/conformance/matrix -->\n";
 const END: &str = "<!-- conformance: end -->\n";
 
+/// The suite does not know this wire, and gives out the cases of Connect and gRPC for it.
+const NATIVE: &str = "Our client against our server on the native wire, with the cases of Connect and those of gRPC";
+
 type Result<T> = std::result::Result<T, String>;
 
 fn main() -> ExitCode {
@@ -29,18 +32,22 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> Result<()> {
-    let [version, suites, server, client, rest @ ..] = args else {
-        return Err("it takes the version of the suite, the folder of its files, and two logs".to_owned());
+    let [version, suites, server, client, native, rest @ ..] = args else {
+        return Err("it takes the version of the suite, the folder of its files, and three logs".to_owned());
     };
     let suites = Suites::read(suites.as_ref())?;
     let mut text = format!(
         "\nThe cases of the ConnectRPC conformance suite {version} that pass. \"31 + 32\" are 31 without TLS and 32 with it.\n"
     );
-    for (who, log) in [("server", server), ("client", client)] {
+    for (what, log) in [("The server", server), ("The client", client), (NATIVE, native)] {
         let log = fs::read_to_string(log).map_err(|error| {
             format!("`{log}`: {error}; tests/conformance/run writes it, unless told what to run")
         })?;
-        text += &Table::of(&log, &suites)?.write(who);
+        let mut table = Table::of(&log, &suites)?;
+        if what == NATIVE {
+            table = table.all_native();
+        }
+        text += &table.write(what);
     }
     text.push('\n');
     match rest {

@@ -52,10 +52,20 @@ impl Table {
         })
     }
 
+    /// The same cases, whose calls all went over the native wire.
+    pub(crate) fn all_native(self) -> Self {
+        let mut table = BTreeMap::<_, Count>::new();
+        for (case, count) in self.0 {
+            let sum = table.entry(Case { protocol: "native", http: "none", ..case }).or_default();
+            *sum = Count { passed: sum.passed + count.passed, all: sum.all + count.all };
+        }
+        Self(table)
+    }
+
     /// The table in Markdown.
-    pub(crate) fn write(&self, who: &str) -> String {
+    pub(crate) fn write(&self, what: &str) -> String {
         let mut text = format!(
-            "\nThe {who}: {} cases, {} of them with GET, and {} with a certificate of the client.\n\n",
+            "\n{what}: {} cases, {} of them with GET, and {} with a certificate of the client.\n\n",
             self.count(|_| true).text(),
             self.count(|case| case.get).text(),
             self.count(|case| case.certificates).text(),

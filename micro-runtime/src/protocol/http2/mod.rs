@@ -1,6 +1,19 @@
-//! What both sides of an HTTP/2 connection ask for.
+//! What both sides of an HTTP/2 connection have in common: what they ask for, how bodies go in and
+//! out, and how writes are put together.
+
+mod cork;
+mod keep_alive;
+mod received;
+mod sending;
+mod strip;
 
 use std::time::Duration;
+
+pub(crate) use cork::{Cork, Corked};
+pub(crate) use keep_alive::KeepAlive;
+pub(crate) use received::Received;
+pub(crate) use sending::Sending;
+pub(crate) use strip::strip;
 
 /// How long a peer may take to answer a ping.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -68,8 +68,11 @@ fn measure() -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::internal("there is no runtime").with_source(error))?;
     let transport = Memory::new();
-    let service =
-        Service::new("echo").registry(Registry::new()).transport(transport.clone()).address("echo").handle(Parrot);
+    let service = Service::new("echo")
+        .registry(Registry::new())
+        .transport(transport.clone())
+        .address("echo")
+        .handle(Parrot);
     let own = service.client();
     let running = runtime.block_on(service.start())?;
     println!("{:<20} {:>18} {:>14}", "way", "allocations/call", "bytes/call");
@@ -77,7 +80,7 @@ fn measure() -> Result<bool> {
     for Way { name, most, client } in WAYS {
         let remote = || Client::builder().address(running.address()).transport(transport.clone());
         let client = client.map_or_else(|| own.clone(), |options| options(remote()).build());
-        let echo = EchoClient::new(&client).with_name("echo");
+        let echo = EchoClient::with_name(&client, "echo");
         runtime.block_on(calls(&echo))?;
         let mut made = Ok(());
         let counted = allocation_counter::measure(|| made = runtime.block_on(calls(&echo)));

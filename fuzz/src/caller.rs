@@ -15,6 +15,10 @@ use crate::world::soon;
 /// How long a call may take, by the clock that jumps.
 const DEADLINE: Duration = Duration::from_secs(50);
 
+/// The protocols over HTTP.
+const OVER_HTTP: [Protocol; 5] =
+    [Protocol::Connect, Protocol::Grpc, Protocol::GrpcWeb, Protocol::GrpcWebText, Protocol::Mucp];
+
 /// What is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -45,7 +49,7 @@ impl Calling {
     /// | 1 | over HTTP/1.1, and not over HTTP/2 |
     /// | 2 | compressed with gzip |
     pub(crate) fn read(input: &mut Input<'_>) -> Self {
-        let protocol = input.one_of(&Protocol::ALL);
+        let protocol = input.one_of(&OVER_HTTP);
         let method = input.one_of(&[
             Method::Echo,
             Method::Split,

@@ -10,9 +10,11 @@ mod answer;
 mod body;
 mod caller;
 mod connection;
+mod frames;
 mod input;
 mod lab;
 mod message;
+mod native;
 mod record;
 mod request;
 mod seeds;
@@ -24,6 +26,7 @@ mod wrap;
 pub use answer::answer;
 pub use connection::connection;
 pub use message::message;
+pub use native::{native, native_answer};
 pub use record::record;
 pub use request::request;
 pub use seeds::{TOKENS, seeds};
@@ -33,11 +36,13 @@ pub use server::server;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     ("connection", connection),
     ("request", request),
     ("server", server),
     ("answer", answer),
+    ("native", native),
+    ("native-answer", native_answer),
     ("message", message),
     ("record", record),
 ];

@@ -2,6 +2,7 @@
 
 mod http1;
 mod http2;
+mod native;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -31,6 +32,7 @@ pub const TOKENS: &[&str] = &[
     "\r\n\r\n",
     "HTTP/1.1 ",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "/fuzz.v1.Lab/Join",
     "content-length: ",
     "transfer-encoding: chunked\r\n",
     "grpc-status: 5\r\n",
@@ -61,6 +63,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "request" => requests(),
         "server" => servers(),
         "answer" => answers(),
+        "native" => native::calls(),
+        "native-answer" => native::answers(),
         "message" => messages(),
         "record" => records(),
         _ => Vec::new(),

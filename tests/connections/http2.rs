@@ -1,16 +1,21 @@
-//! The one HTTP/2 connection of a client.
+//! The HTTP/2 connections of a client, of which there is mostly one.
+
+use std::future::IntoFuture as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::SendStream;
 use h2::server::SendResponse;
 use http::Response;
+use micro::server::Limits;
 use micro::{Code, Context};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use crate::lab::{client, refused};
+use crate::lab::{Site, client, echoes, refused};
 use crate::raw::Raw;
 use crate::soon::soon;
+use crate::watched::Watched;
 
 #[tokio::test]
 async fn a_server_of_http1_alone_is_told_from_one_that_is_broken() {
@@ -72,4 +77,25 @@ async fn fill(mut response: SendResponse<Bytes>) -> SendStream<Bytes> {
         left -= granted;
     }
     body
+}
+
+#[tokio::test]
+async fn calls_that_a_connection_has_no_room_for_go_on_another_one() {
+    let site = Site::with(Limits::new().max_concurrent_streams(2)).await;
+    let watched = Watched::new();
+    let lab = site.client(|client| client.transport(watched.clone()).max_connections_per_node(3));
+    echoes(&lab).await;
+    let mut hanging = JoinSet::new();
+    for opened in [1, 1, 2, 2, 3, 3] {
+        hanging.spawn(lab.hang(&Context::new(), String::new()).into_future());
+        soon(site.lab.begun.notified()).await;
+        assert_eq!(watched.opened(), opened);
+    }
+    // All are full, and there may be no more of them: this one waits.
+    let mut waiting = tokio::spawn(lab.echo(&Context::new(), "at last".to_owned()).into_future());
+    let early = tokio::time::timeout(Duration::from_millis(30), &mut waiting).await;
+    assert!(early.is_err(), "{early:?}");
+    hanging.shutdown().await;
+    assert_eq!(soon(waiting).await.unwrap().unwrap(), "at last");
+    assert_eq!(watched.opened(), 3);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use load::{Kind, Workload};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::results::Results;
 use crate::statistics::Summary;
@@ -36,7 +36,7 @@ enum Bar {
 }
 
 /// A bar with what was measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// The work, and who is compared with whom.
     pub(crate) what: String,

@@ -66,11 +66,13 @@ fn run(options: &Options) -> Result<()> {
         if options.build {
             results.hello = Some(hello::measure(&home())?);
         }
-        results.write(&file)?;
     }
-    let bars = bars::compute(&results);
-    report::write(&options.out, &results, &bars)?;
-    print!("{}", bars::table(&bars));
+    results.bars = bars::compute(&results);
+    results.write(&file)?;
+    report::write(&options.out, &results)?;
+    if options.measures_peers() {
+        print!("{}", bars::table(&results.bars));
+    }
     println!("the report is {}", options.out.join("report.md").display());
     Ok(())
 }

@@ -8,6 +8,7 @@ use load::{Outcome, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::bars::Measured;
 use crate::growth::Growth;
 use crate::hello::Hello;
 use crate::machine::Machine;
@@ -19,6 +20,9 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     /// The version of each peer, and of what the stacks are built on.
     pub(crate) versions: BTreeMap<String, String>,
+    /// What the runs say of the bars.
+    #[serde(default)]
+    pub(crate) bars: Vec<Measured>,
     pub(crate) peers: Option<Peers>,
     pub(crate) growth: Option<Growth>,
     pub(crate) hello: Option<Vec<Hello>>,

@@ -69,7 +69,7 @@ impl Default for Settings {
             interceptors: Interceptors::default(),
             timeout: None,
             connect_timeout: Duration::from_secs(3),
-            max_connections: 1,
+            max_connections: 4,
             discovery_timeout: Duration::from_secs(5),
             max_message_size: 4 * 1024 * 1024,
             call_window: native::Settings::default().call_window,
@@ -198,6 +198,16 @@ impl ClientBuilder {
     /// How long connecting to a node may take before another one is tried; 3 s unless set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.0.connect_timeout = timeout;
+        self
+    }
+
+    /// How many HTTP/2 connections there may be to one node; 4 unless set, 1 at the least. There is one until
+    /// there are so many calls on it that another one is of use, 128, or as many as the node takes at a
+    /// time. Those that are not used for 50 s to 100 s are closed, all but one.
+    ///
+    /// Over HTTP/1.1 there is a connection for each call in flight, whatever is set.
+    pub fn max_connections_per_node(mut self, connections: usize) -> Self {
+        self.0.max_connections = connections.max(1);
         self
     }
 

@@ -49,7 +49,14 @@ impl<A, B> Call<A, B> {
         method: &'static MethodDescriptor,
         request: A,
     ) -> Self {
-        Self { channel, context, method, request: Some(request), options: Options::default(), answer: PhantomData }
+        Self {
+            channel,
+            context,
+            method,
+            request: Some(request),
+            options: Options::default(),
+            answer: PhantomData,
+        }
     }
 }
 

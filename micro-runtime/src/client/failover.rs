@@ -127,12 +127,7 @@ pub(super) async fn send(
 }
 
 /// Waits until nodes are known, and picks one that was not tried; `None` where there is none left.
-async fn look_up(
-    core: &Core,
-    channel: &Channel,
-    tried: &mut Tried,
-    stage: &Stage,
-) -> Result<Option<Pick>> {
+async fn look_up(core: &Core, channel: &Channel, tried: &mut Tried, stage: &Stage) -> Result<Option<Pick>> {
     stage.set(Stage::LOOKING);
     match core.nodes.wait(channel).await {
         Ok(nodes) => {

@@ -24,7 +24,12 @@ pub(super) struct Limit {
 impl Limit {
     pub(super) fn new(context: &Context, method: &'static MethodDescriptor, now: Instant) -> Option<Self> {
         let deadline = context.deadline()?;
-        Some(Self { deadline, timeout: deadline.saturating_duration_since(now), method, watched: AtomicBool::new(false) })
+        Some(Self {
+            deadline,
+            timeout: deadline.saturating_duration_since(now),
+            method,
+            watched: AtomicBool::new(false),
+        })
     }
 
     /// From now on the work ends by itself when its time is up: its connection sees to that, with one
@@ -36,6 +41,28 @@ impl Limit {
     /// The work sees to nothing any more.
     pub(super) fn unwatch(&self) {
         self.watched.store(false, Ordering::Relaxed);
+    }
+
+    /// Does some of the work, unless the deadline passed. The clock is set only where the work waits, and
+    /// sees to nothing by itself.
+    pub(super) fn poll<T>(
+        &self,
+        sleep: &mut Option<Pin<Box<Sleep>>>,
+        task: &mut TaskContext<'_>,
+        work: impl FnOnce(&mut TaskContext<'_>) -> Poll<Result<T>>,
+    ) -> Poll<Result<T>> {
+        if self.timeout.is_zero() {
+            return Poll::Ready(Err(self.exceeded()));
+        }
+        match work(task) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.explain(error))),
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending if self.watched.load(Ordering::Relaxed) => Poll::Pending,
+            Poll::Pending => {
+                let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline)));
+                sleep.as_mut().poll(task).map(|()| Err(self.exceeded()))
+            }
+        }
     }
 
     /// The error of a call that did not get as far as to be sent.
@@ -85,7 +112,7 @@ pin_project! {
         limit: Option<&'a Limit>,
         #[pin]
         work: F,
-        // Made only where the work waits and sees to nothing by itself, and so not where every call holds it.
+        // Not where every call holds it.
         sleep: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -95,18 +122,10 @@ impl<T, F: Future<Output = Result<T>>> Future for Held<'_, F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Result<T>> {
         let this = self.project();
-        if let Some(limit) = this.limit.filter(|limit| limit.timeout.is_zero()) {
-            return Poll::Ready(Err(limit.exceeded()));
+        match this.limit {
+            Some(limit) => limit.poll(this.sleep, task, |task| this.work.poll(task)),
+            None => this.work.poll(task),
         }
-        let limit = match (this.work.poll(task), &this.limit) {
-            (Poll::Ready(Err(error)), Some(limit)) => return Poll::Ready(Err(limit.explain(error))),
-            (Poll::Ready(done), _) => return Poll::Ready(done),
-            (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Pending, Some(limit)) if limit.watched.load(Ordering::Relaxed) => return Poll::Pending,
-            (Poll::Pending, Some(limit)) => limit,
-        };
-        let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(limit.deadline)));
-        sleep.as_mut().poll(task).map(|()| Err(limit.exceeded()))
     }
 }
 

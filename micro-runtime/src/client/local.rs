@@ -3,8 +3,8 @@
 use futures_util::future::BoxFuture;
 
 use super::core::Core;
+use super::held::held;
 use super::limit::Limit;
-use super::pipeline::held;
 use crate::call::Payload;
 use crate::codec::Codec;
 use crate::endpoint::{Body, Carried, Entered, Inbound, LocalAnswer, LocalCall, Outbound, Wrap};

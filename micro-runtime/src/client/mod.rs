@@ -11,6 +11,7 @@ mod connections;
 mod core;
 mod failover;
 mod generated;
+mod held;
 mod limit;
 mod local;
 mod nodes;

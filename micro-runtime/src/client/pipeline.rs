@@ -1,14 +1,14 @@
 //! The way of a call down to the wire and back up.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{FutureExt as _, Stream, TryStreamExt as _, stream};
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
 use super::failover::Stage;
+use super::held::held;
 use super::limit::{Limit, hold};
 use super::local::Keeper;
 use super::{Channel, failover, local};
@@ -19,7 +19,6 @@ use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
 use crate::error::{Code, Error, Result};
 use crate::metadata::Around;
 use crate::protocol::Outgoing;
-use crate::selector::{Outcome, Pick};
 
 impl<A: Body, B: Body> Call<A, B> {
     pub(super) async fn run(&mut self) -> Result<Response<B>> {
@@ -146,7 +145,9 @@ async fn transmit<B: Body>(
     let codec = &outgoing.codec;
     let read = match answer.body {
         Inbound::One(message) => B::read(Inbound::One(message), codec, explain)?,
-        Inbound::Many(messages) => B::read(Inbound::Many(held(messages, limit.take(), pick)), codec, explain)?,
+        Inbound::Many(messages) => {
+            B::read(Inbound::Many(held(messages, limit.take(), pick)), codec, explain)?
+        }
         Inbound::Carried(carried) => {
             carried.take::<B>(codec, explain)?.wrapped(Keeper { limit: limit.take(), pick })
         }
@@ -167,59 +168,4 @@ fn unreadable(method: &MethodDescriptor, error: Error) -> Error {
     let message =
         format!("the answer of {}/{} cannot be read: {}", method.service, method.name, error.message());
     Error::internal(message).with_source(error)
-}
-
-/// Holds a stream of answers to the deadline, and its node as busy until the end. What comes first
-/// says how the node does, unless that was known before; how long it took says nothing, because
-/// the node may have waited for this side.
-pub(super) fn held<T: Send + 'static>(
-    messages: impl Stream<Item = Result<T>> + Unpin + Send + 'static,
-    limit: Option<Limit>,
-    pick: Pick,
-) -> Pin<Box<dyn Stream<Item = Result<T>> + Send>> {
-    let state = Some((messages, limit, pick));
-    Box::pin(stream::unfold(state, async |state| {
-        let (mut messages, limit, mut pick) = state?;
-        let next = hold(&limit, messages.try_next()).await;
-        match &next {
-            Err(error) => pick.report_untimed(failover::outcome(error)),
-            Ok(_) => pick.report_untimed(Outcome::Ok),
-        }
-        match next {
-            Ok(message) => Some((Ok(message?), Some((messages, limit, pick)))),
-            Err(error) => Some((Err(error), None)),
-        }
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-    use tokio::time::advance;
-
-    use super::*;
-    use crate::registry::{Node, Registration};
-    use crate::selector::Candidate;
-
-    const COUNT: MethodDescriptor = MethodDescriptor::new::<u64, crate::Streaming<u64>>(
-        "test.v1.Probe",
-        "Count",
-        "/test.v1.Probe/Count",
-        "",
-    );
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stream_that_is_broken_off_when_its_time_is_up_ran_out_of_time() {
-        let node = Arc::new(Registration::new("probe", Node::new("probe-1", "127.0.0.1:1")));
-        let pick = Pick::new(&Arc::new(Candidate::new(node)));
-        let context = Context::new().with_timeout(Duration::from_secs(1));
-        let messages = stream::iter([Ok(Bytes::from_static(b"1")), Err(Error::canceled("broken off"))]);
-        let mut messages = held(messages, Limit::new(&context, &COUNT, Instant::now()), pick);
-        assert_eq!(messages.try_next().await.unwrap().unwrap(), "1");
-        advance(Duration::from_secs(1)).await;
-        assert_eq!(messages.try_next().await.unwrap_err().code(), Code::DeadlineExceeded);
-        assert!(messages.try_next().await.unwrap().is_none());
-    }
 }

@@ -1,9 +1,12 @@
 //! The reading side of a client's call, which all protocols with envelopes have in common.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, Stream, stream};
 
 use super::Answer;
 use super::sending::ReadingSide;
@@ -12,10 +15,13 @@ use crate::error::{Error, Result};
 use crate::metadata::Around;
 
 /// The messages of a response whose head is there.
-pub(crate) trait Answers: Send + Sized + 'static {
+pub(crate) trait Answers: Send + Sized + Unpin + 'static {
     /// Waits for the next message; `None` at the end that the protocol asks for, when the trailers
     /// are known.
     fn next(&mut self, around: &Around) -> impl Future<Output = Result<Option<Bytes>>> + Send;
+
+    /// The next message where it has arrived already and nothing else is to be done.
+    fn at_hand(&mut self) -> Option<Bytes>;
 }
 
 /// What a call of this shape gets back. `open` waits for the head of the response. A request that
@@ -51,7 +57,7 @@ where
 }
 
 /// The one message where one is due.
-async fn one(mut answers: impl Answers, around: &Around) -> Result<Bytes> {
+pub(crate) async fn one(mut answers: impl Answers, around: &Around) -> Result<Bytes> {
     // Nobody can be asked for the headers afterwards, so an error has them, as that of a unary call.
     let with_headers = |mut error: Error| {
         error.metadata_mut().extend(around.headers.get().cloned().unwrap_or_default());
@@ -84,15 +90,52 @@ fn unopened<R: Answers>(
 
 /// A stream of answers whose head is there.
 fn opened<R: Answers>(answers: R, around: Arc<Around>, side: Option<ReadingSide>) -> Messages {
-    let state = Some((answers, around, side));
-    Box::pin(stream::unfold(state, async |state| {
-        let (mut answers, around, side) = state?;
-        match answers.next(&around).await {
-            Ok(None) => None,
-            Ok(Some(message)) => Some((Ok(message), Some((answers, around, side)))),
-            Err(error) => Some((Err(explain(&side, error)), None)),
+    Box::pin(Opened::Here(Reading { answers, around, side }))
+}
+
+/// Many messages arrive together, and those are taken without a future for each.
+enum Opened<R> {
+    Here(Reading<R>),
+    Waiting(BoxFuture<'static, (Result<Option<Bytes>>, Reading<R>)>),
+    Ended,
+}
+
+struct Reading<R> {
+    answers: R,
+    around: Arc<Around>,
+    side: Option<ReadingSide>,
+}
+
+impl<R: Answers> Reading<R> {
+    async fn next(mut self) -> (Result<Option<Bytes>>, Self) {
+        (self.answers.next(&self.around).await, self)
+    }
+}
+
+impl<R: Answers> Stream for Opened<R> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Self::Here(reading) = this {
+            if let Some(message) = reading.answers.at_hand() {
+                return Poll::Ready(Some(Ok(message)));
+            }
+            let Self::Here(reading) = std::mem::replace(this, Self::Ended) else { return Poll::Ready(None) };
+            *this = Self::Waiting(reading.next().boxed());
         }
-    }))
+        let Self::Waiting(waiting) = this else { return Poll::Ready(None) };
+        let (next, reading) = ready!(waiting.as_mut().poll(task));
+        *this = Self::Ended;
+        Poll::Ready(match next {
+            Ok(None) => None,
+            Ok(Some(message)) => {
+                *this = Self::Here(reading);
+                Some(Ok(message))
+            }
+            Err(error) => Some(Err(explain(&reading.side, error))),
+        })
+    }
 }
 
 fn explain(side: &Option<ReadingSide>, error: Error) -> Error {

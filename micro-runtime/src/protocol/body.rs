@@ -115,11 +115,13 @@ pub(crate) struct Enveloped {
     /// `None` once the messages have ended.
     end: Option<End>,
     trailers: Option<HeaderMap>,
+    /// How large the last chunk was: the next one will be of about that size.
+    last: usize,
 }
 
 impl Enveloped {
     pub(crate) fn new(messages: Pin<Box<dyn Encode>>, compress: Option<Compress>, end: End) -> Self {
-        Self { messages, compress, buffer: BytesMut::new(), end: Some(end), trailers: None }
+        Self { messages, compress, buffer: BytesMut::new(), end: Some(end), trailers: None, last: 0 }
     }
 
     /// Runs the handler until it first waits, so that it can set headers. What it waits for may be
@@ -142,6 +144,9 @@ impl Enveloped {
 
     /// Takes in the messages that are ready, up to a chunk. `Pending` when there may be more.
     fn poll_fill(&mut self, task: &mut TaskContext<'_>) -> Poll<Result<()>> {
+        if self.buffer.is_empty() && self.end.is_some() {
+            self.buffer.reserve(self.last.min(2 * CHUNK));
+        }
         while self.end.is_some() && self.buffer.len() < CHUNK {
             let start = self.buffer.len();
             self.buffer.put_bytes(0, 5);
@@ -191,6 +196,7 @@ impl Body for Enveloped {
             return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
         }
         let length = self.buffer.len().min(PIECE);
+        self.last = length;
         Poll::Ready(Some(Ok(Frame::data(self.buffer.split_to(length).freeze()))))
     }
 

@@ -117,7 +117,10 @@ mod tests {
     }
 
     fn of(metadata: &[(&str, &str)]) -> Protocol {
-        Protocol::of_node(&metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(), false)
+        Protocol::of_node(
+            &metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            false,
+        )
     }
 
     #[test]
@@ -136,6 +139,9 @@ mod tests {
             assert_eq!(protocol.to_string().parse::<Protocol>().unwrap(), protocol);
         }
         let error = "thrift".parse::<Protocol>().unwrap_err();
-        assert!(error.message().contains("known: native, connect, grpc, grpc-web, grpc-web-text, mucp"), "{error}");
+        assert!(
+            error.message().contains("known: native, connect, grpc, grpc-web, grpc-web-text, mucp"),
+            "{error}"
+        );
     }
 }

@@ -95,6 +95,20 @@ where
         }
     }
 
+    /// The message of the next envelope, if all of it is here and nothing is special about it.
+    pub(crate) fn at_hand(&mut self) -> Option<Bytes> {
+        if !self.buffer.is_empty() {
+            return None;
+        }
+        let (&[0, length @ ..], rest) = self.chunk.split_first_chunk::<5>()? else { return None };
+        let length = u32::from_be_bytes(length) as usize;
+        if length > rest.len() || length > self.limits.max_message_size {
+            return None;
+        }
+        self.chunk.advance(5);
+        Some(self.chunk.split_to(length))
+    }
+
     /// What stands behind the last envelope; known once there are no more.
     pub(crate) fn take_trailers(&mut self) -> Option<HeaderMap> {
         self.trailers.take()
@@ -194,6 +208,13 @@ mod tests {
         let mut envelopes = Envelopes::of_request(StreamBody::new(stream::iter(pieces)), LIMITS, compression);
         let mut read = Vec::new();
         loop {
+            // Either way leads to the same.
+            if read.len() % 2 == 1
+                && let Some(message) = envelopes.at_hand()
+            {
+                read.push((0, message));
+                continue;
+            }
             match envelopes.next().now_or_never().unwrap() {
                 Ok(Some(Envelope { flags, message })) => read.push((flags, message)),
                 Ok(None) => return (read, Ok(())),

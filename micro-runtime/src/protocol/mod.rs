@@ -139,8 +139,11 @@ where
     let (request, unread) = Unread::of(request, linger::most(site.max_message_size));
     let mut response = match Dialect::of(request.headers()) {
         Some(dialect @ Dialect::Grpc) => grpc::server::serve(site, request, peer, dialect).await,
-        Some(dialect) => grpc_web::server::serve(site, request, peer, dialect).await,
-        None if mucp::server::is_message(&request) => mucp::server::serve(site, request, peer).await,
+        // In boxes, so that the future of every call is no larger for them.
+        Some(dialect) => Box::pin(grpc_web::server::serve(site, request, peer, dialect)).await,
+        None if mucp::server::is_message(&request) => {
+            Box::pin(mucp::server::serve(site, request, peer)).await
+        }
         None => connect::server::serve(site, request, peer).await,
     };
     unread.close_after(&mut response);
@@ -164,7 +167,8 @@ where
         Protocol::Connect | Protocol::Native => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,
-        Protocol::GrpcWebText => grpc_web::client::call_in_text(outgoing, target, send).await,
-        Protocol::Mucp => mucp::client::call(outgoing, target, send).await,
+        // In boxes, so that the future of every call is no larger for them.
+        Protocol::GrpcWebText => Box::pin(grpc_web::client::call_in_text(outgoing, target, send)).await,
+        Protocol::Mucp => Box::pin(mucp::client::call(outgoing, target, send)).await,
     }
 }

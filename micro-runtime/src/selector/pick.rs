@@ -72,7 +72,11 @@ impl Pick {
 
     /// Says how the call went where the time it took is not the node's.
     pub(crate) fn report_untimed(&mut self, outcome: Outcome) {
-        if outcome == Outcome::Ok && !std::mem::replace(&mut self.reported, true) {
+        if self.reported {
+            return;
+        }
+        if outcome == Outcome::Ok {
+            self.reported = true;
             self.candidate.reached();
             if let Some(callback) = self.on_done.take() {
                 callback(outcome, self.since.elapsed());

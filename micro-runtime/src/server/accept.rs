@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::cores::Cores;
 use super::{Shared, connection};
 use crate::transport::Listener;
 
@@ -23,8 +24,8 @@ const LAST_CALL: Duration = Duration::from_millis(200);
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Accepts connections until the server drains, and then those that are there already.
-pub(super) async fn run(listener: Box<dyn Listener>, shared: Arc<Shared>) {
-    let mut door = Door { listener, shared: shared.clone(), told: None };
+pub(super) async fn run(listener: Box<dyn Listener>, shared: Arc<Shared>, cores: Option<Cores>) {
+    let mut door = Door { listener, shared: shared.clone(), cores, told: None };
     loop {
         tokio::select! {
             () = shared.drain.cancelled() => break,
@@ -47,19 +48,27 @@ pub(super) async fn run(listener: Box<dyn Listener>, shared: Arc<Shared>) {
 struct Door {
     listener: Box<dyn Listener>,
     shared: Arc<Shared>,
+    /// Where connections are served, if not here.
+    cores: Option<Cores>,
     /// When it was last said that there are too many connections.
     told: Option<Instant>,
 }
 
 impl Door {
-    /// Waits for one connection, and serves it in a task of its own.
+    /// Waits for one connection, and serves it in a task of its own, here or on another runtime.
     async fn admit(&mut self) {
         let Some(permit) = self.room().await else { return };
-        match self.listener.accept().await {
-            Ok((io, peer)) => {
-                let shared = self.shared.clone();
+        let shared = self.shared.clone();
+        let accepted = match &self.cores {
+            Some(cores) => self.listener.accept_movable().await.map(|(connection, peer)| {
+                cores.give(connection, peer.into(), &shared, permit);
+            }),
+            None => self.listener.accept().await.map(|(io, peer)| {
                 self.shared.tasks.spawn(connection::serve(io, peer.into(), shared, permit));
-            }
+            }),
+        };
+        match accepted {
+            Ok(()) => {}
             Err(error) if is_of_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was gone before it was accepted");
             }

@@ -8,6 +8,7 @@ mod accept;
 mod activity;
 mod body;
 mod connection;
+mod cores;
 mod cors;
 mod front;
 mod head_timeout;
@@ -38,10 +39,12 @@ pub use http_service::HttpService;
 pub use limits::Limits;
 pub use peer::Peer;
 
+use crate::error::Result;
 use crate::protocol::Site;
 use crate::tls::Acceptor;
 use crate::transport::Listener;
 use activity::Activity;
+use cores::Cores;
 use front::Front;
 use local::Gate;
 
@@ -75,14 +78,21 @@ struct Shared {
 }
 
 impl Server {
-    /// Serves on a listener, in tasks of its own.
+    /// Serves on a listener, in tasks of its own; on so many runtimes of its own as well, where there are to
+    /// be any. Then the listener must give connections to others.
     pub(crate) fn start(
         listener: Box<dyn Listener>,
         site: Site,
         surroundings: Surroundings,
         limits: Limits,
         tls: Option<Acceptor>,
-    ) -> Self {
+        cores: Option<usize>,
+    ) -> Result<Self> {
+        let tasks = TaskTracker::new();
+        let cores = match cores {
+            Some(count) => Some(Cores::start(count, &tasks)?),
+            None => None,
+        };
         let shared = Arc::new(Shared {
             front: Front::new(site, surroundings),
             room: Arc::new(Semaphore::new(limits.max_connections)),
@@ -90,13 +100,13 @@ impl Server {
             tls,
             activity: Arc::default(),
             gate: Gate::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             drain: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
         let address = listener.address();
-        shared.tasks.spawn(accept::run(listener, shared.clone()));
-        Self { address, shared }
+        shared.tasks.spawn(accept::run(listener, shared.clone(), cores));
+        Ok(Self { address, shared })
     }
 
     /// The address it listens on.
@@ -133,5 +143,7 @@ impl Drop for Server {
         self.shared.gate.close();
         self.shared.drain.cancel();
         self.shared.cut.cancel();
+        // Its own runtimes end with the last task.
+        self.shared.tasks.close();
     }
 }

@@ -40,7 +40,8 @@ pub(super) async fn sniff(mut io: BoxIo, activity: Arc<Activity>) -> io::Result<
         if read[0] == TLS_HANDSHAKE {
             break Spoken::Tls;
         }
-        let (native, http2) = (read[..length].starts_with(PREFACE), read[..length] == HTTP2_PREFACE[..length]);
+        let (native, http2) =
+            (read[..length].starts_with(PREFACE), read[..length] == HTTP2_PREFACE[..length]);
         if native || http2 && length == HTTP2_PREFACE.len() {
             break if native { Spoken::Native } else { Spoken::Http2 };
         }

@@ -7,7 +7,7 @@ use super::decide::Decided;
 use super::hooks::{Errors, Hooks};
 use super::registrar::Registrar;
 use super::standard::Standard;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::registry::{Discovery, EndpointRecord, Membership};
 use crate::server::{Limits, Server, Surroundings};
@@ -39,6 +39,8 @@ pub(super) struct Plan {
     pub(super) surroundings: Surroundings,
     pub(super) limits: Limits,
     pub(super) tls: Option<Acceptor>,
+    /// How many runtimes of its own the server has, where it has any.
+    pub(super) cores: Option<usize>,
     pub(super) discovery: Discovery,
     pub(super) transport: Arc<dyn Transport>,
     /// The registry and the selector, each with its source, for the log.
@@ -67,17 +69,31 @@ impl Life {
     /// Brings the service up and returns the address it listens on. Where this fails or is dropped,
     /// [`Life::down`] undoes what was done.
     pub(super) async fn up(&mut self, plan: Plan) -> Result<String> {
-        let Plan { name, decided, endpoints, site, surroundings, limits, tls, discovery, transport, chosen } =
-            plan;
+        let Plan {
+            name,
+            decided,
+            endpoints,
+            site,
+            surroundings,
+            limits,
+            tls,
+            cores,
+            discovery,
+            transport,
+            chosen,
+        } = plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
 
         let listener = transport.listen(&decided.address).await?;
         let address = listener.address();
         let advertised = decided.advertised(transport.advertised(&address)?);
         let encrypted = tls.is_some();
+        if cores.is_some() && !listener.is_movable() {
+            return Err(not_movable(transport.name()));
+        }
         let native = !surroundings.has_layers();
-        let server = self.server.insert(Server::start(listener, site, surroundings, limits, tls));
-        let entrance = server.entrance();
+        let server = Server::start(listener, site, surroundings, limits, tls, cores)?;
+        let entrance = self.server.insert(server).entrance();
 
         let registration = decided.registration(&name, advertised, endpoints, native);
         let node = registration.node.clone();
@@ -132,4 +148,12 @@ impl Life {
         }
         self.hooks.after_stop.run_all(errors).await;
     }
+}
+
+#[cold]
+fn not_movable(transport: &str) -> Error {
+    Error::failed_precondition(format!(
+        "a listener of the transport `{transport}` cannot give its connections to other runtimes: leave the option \
+         `runtime_per_core` out, or implement `Listener::accept_movable`"
+    ))
 }

@@ -84,6 +84,7 @@ pub struct Service {
     limits: Limits,
     compress_from: Option<usize>,
     tls: Option<ServerTls>,
+    runtime_per_core: bool,
     spread_delay: Duration,
     drain_timeout: Duration,
     environment: Environment,
@@ -123,6 +124,7 @@ impl Service {
             limits: Limits::new(),
             compress_from: None,
             tls: None,
+            runtime_per_core: false,
             spread_delay: DEFAULT_SPREAD_DELAY,
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             environment: Environment::process(),
@@ -307,6 +309,31 @@ impl Service {
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Serves connections on runtimes of its own, one for each core, each on one thread; on the runtime of
+    /// whoever starts the service unless this is called.
+    ///
+    /// A connection and all its calls stay on one thread then, and nothing has to be woken on another one:
+    /// with a few connections per core, and handlers that take microseconds, a service does several times
+    /// as many calls. It is the wrong choice where a single client sends most of the calls on one connection, or
+    /// where handlers compute for long: one busy thread does not hand its work to an idle one, and a
+    /// handler that blocks holds up every call of its core.
+    ///
+    /// Handlers, layers and what is mounted run there, and so does what they spawn, until the service has
+    /// stopped. Hooks, the registry and everything else stay where they are.
+    ///
+    /// A transport whose listeners cannot give connections away
+    /// ([`Listener::accept_movable`](crate::transport::Listener::accept_movable)) is an error at the start. TCP and
+    /// memory can.
+    ///
+    /// ```
+    /// # use micro_runtime::Service;
+    /// let service = Service::new("greeter").runtime_per_core();
+    /// ```
+    pub fn runtime_per_core(mut self) -> Self {
+        self.runtime_per_core = true;
         self
     }
 

@@ -1,4 +1,6 @@
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use super::decide::Decided;
 use super::hooks::Errors;
@@ -85,6 +87,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         site,
         surroundings: service.surroundings,
         limits: service.limits,
+        cores: service.runtime_per_core.then(|| available_parallelism().map_or(1, NonZeroUsize::get)),
         tls: service.tls.as_ref().map(ServerTls::open).transpose()?,
         discovery,
         transport: service.transport,

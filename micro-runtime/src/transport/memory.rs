@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
-use super::{BoxIo, Listener, Transport};
+use super::{BoxIo, Listener, Movable, Transport};
 use crate::error::{Error, Result};
 
 /// How many bytes a memory connection holds in each direction before the writer waits.
@@ -96,6 +96,16 @@ impl Listener for MemoryListener {
             // The sender lives as long as the listener.
             None => std::future::pending().await,
         }
+    }
+
+    fn is_movable(&self) -> bool {
+        true
+    }
+
+    /// A memory connection belongs to no runtime.
+    async fn accept_movable(&mut self) -> io::Result<(Movable, String)> {
+        let (io, peer) = self.accept().await?;
+        Ok((Box::new(|| Ok(io)), peer))
     }
 }
 

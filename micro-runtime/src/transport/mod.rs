@@ -106,4 +106,18 @@ pub trait Listener: Send + 'static {
     /// for its first words (the limit `header_timeout`) holds for it as well. The future may be
     /// dropped before it is done, and no connection may be lost by that.
     async fn accept(&mut self) -> io::Result<(BoxIo, String)>;
+
+    /// Whether it can [`accept_movable`](Self::accept_movable); it cannot unless this is implemented.
+    fn is_movable(&self) -> bool {
+        false
+    }
+
+    /// Waits as [`accept`](Self::accept) does, for a connection that another runtime is to have. A service
+    /// with a [runtime per core](crate::Service::runtime_per_core) needs it.
+    async fn accept_movable(&mut self) -> io::Result<(Movable, String)> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the listener cannot give its connections away"))
+    }
 }
+
+/// A connection that belongs to no runtime yet. Called in one, it becomes a connection there.
+pub type Movable = Box<dyn FnOnce() -> io::Result<BoxIo> + Send>;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BoxIo, Listener, Transport};
+use super::{BoxIo, Listener, Movable, Transport};
 use crate::error::{Error, Result};
 
 /// How long the other side may be silent before it is asked whether it is still there, and how
@@ -127,6 +127,19 @@ impl Listener for TcpListener {
             tracing::debug!(%peer, %error, "cannot set the options of a connection");
         }
         Ok((Box::new(stream), peer.to_string()))
+    }
+
+    fn is_movable(&self) -> bool {
+        true
+    }
+
+    async fn accept_movable(&mut self) -> io::Result<(Movable, String)> {
+        let (stream, peer) = Self::accept(self).await?;
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%peer, %error, "cannot set the options of a connection");
+        }
+        let stream = stream.into_std()?;
+        Ok((Box::new(|| Ok(Box::new(TcpStream::from_std(stream)?))), peer.to_string()))
     }
 }
 

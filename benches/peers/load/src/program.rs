@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::command::{Client, Command, Role, Server};
@@ -12,6 +13,7 @@ use crate::{Outcome, Result, Stack, THREADS, closed_loop, held};
 
 /// Runs the half of the stack that the arguments name.
 pub fn main<S: Stack>() -> ExitCode {
+    raise_limit();
     let done = match Command::parse().role {
         Role::Server(server) => serve::<S>(&server),
         Role::Client(client) => call::<S>(&client).and_then(|outcome| {
@@ -25,6 +27,16 @@ pub fn main<S: Stack>() -> ExitCode {
             eprintln!("{}: {error}", S::NAME);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A thousand connections are more files than a process may have open unless it says so.
+fn raise_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // Where that is refused, the workload that needs it says that there are too many files.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn write(text: &mut String, growth: &Growth) -> Result {
     writeln!(text, "\n## Growth\n")?;
     writeln!(
         text,
-        "How cost grows with the work; medians of {} rounds. CPU is that of both sides, in microseconds for each \
+        "How cost grows with the work; medians over the rounds, of which there are {}. CPU is that of both sides, in microseconds for each \
          call. The step up is the cost of a call beside that of the step before.",
         growth.rounds
     )?;
@@ -48,7 +48,13 @@ fn axis(text: &mut String, measured: &Measured) -> Result {
     }
     for point in &measured.points {
         if let Some(reason) = point.failures.last() {
-            writeln!(text, "\n{} at {}: {} times: {reason}.", point.stack, point.step, point.failures.len())?;
+            writeln!(
+                text,
+                "\n{} at {} failed in {} of the rounds: {reason}.",
+                point.stack,
+                point.step,
+                point.failures.len()
+            )?;
         }
     }
     Ok(())

@@ -10,21 +10,21 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::Result;
-use crate::bars::{self, Measured};
+use crate::bars;
 use crate::results::{Results, write as write_file};
 
 /// The plot, beside the text.
 const PLOT: &str = "throughput.svg";
 
 /// Writes all files of the report into that folder.
-pub(crate) fn write(folder: &Path, results: &Results, bars: &[Measured]) -> Result<()> {
+pub(crate) fn write(folder: &Path, results: &Results) -> Result<()> {
     if let Some(peers) = &results.peers {
         write_file(&folder.join(PLOT), &plot::draw(peers)?)?;
     }
-    write_file(&folder.join("report.md"), &text(results, bars)?)
+    write_file(&folder.join("report.md"), &text(results)?)
 }
 
-fn text(results: &Results, bars: &[Measured]) -> Result<String, std::fmt::Error> {
+fn text(results: &Results) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "# micro beside its peers\n")?;
     machine(&mut text, results)?;
@@ -32,7 +32,7 @@ fn text(results: &Results, bars: &[Measured]) -> Result<String, std::fmt::Error>
         writeln!(text, "\n![calls per second of each stack]({PLOT})")?;
         writeln!(text, "\n## Bars\n")?;
         writeln!(text, "Each is a ratio of medians of this run.\n")?;
-        text.push_str(&bars::table(bars));
+        text.push_str(&bars::table(&results.bars));
         peers::write(&mut text, peers)?;
     }
     if let Some(growth) = &results.growth {

@@ -7,7 +7,7 @@ use load::{Kind, Workload};
 use super::figures::{kibibytes, mebibytes, perhaps, short, whole};
 use crate::catalog;
 use crate::results::Peers;
-use crate::statistics::Summary;
+use crate::statistics::{Summary, median};
 
 /// What all others are held against.
 const MEASURE: &str = "tonic";
@@ -19,14 +19,15 @@ pub(super) fn write(text: &mut String, peers: &Peers) -> Result {
     writeln!(text, "\n## Tables\n")?;
     writeln!(
         text,
-        "Medians of {} rounds of {} s each, after {} s of warm-up, in which stack comes after stack. CPU is \
-         processor time in milliseconds for 1,000 calls, which is microseconds for each. Peak is the most memory \
-         that a process had. Every stack has {} worker threads on either side.",
-        peers.rounds,
+        "Each run is {} s long, after {} s of warm-up. In a round every stack has its turn, and the figures are medians over \
+         the rounds, of which there are {}. CPU is processor time in milliseconds for 1,000 calls, which is microseconds for \
+         each. Peak is the most memory that a process had. Every stack has {} worker threads on either side.",
         peers.times.1,
         peers.times.0,
+        peers.rounds,
         load::THREADS
     )?;
+    spread(text, peers)?;
     for workload in workloads {
         if workload.kind.is_held() {
             held(text, peers, workload)?;
@@ -124,6 +125,25 @@ fn title(workload: Workload) -> String {
     }
 }
 
+/// How far the rounds are apart, which says how much a difference means.
+fn spread(text: &mut String, peers: &Peers) -> Result {
+    let spreads: Vec<_> = peers
+        .points
+        .iter()
+        .filter(|point| point.rounds.len() > 1)
+        .filter_map(|point| Some(point.summary?.spread))
+        .collect();
+    match median(spreads) {
+        Some(spread) => writeln!(
+            text,
+            "\nBetween the slowest and the fastest round of a stack and a workload there are {:.0} % of the rate, as a \
+             median over all of them.",
+            spread * 100.0
+        ),
+        None => Ok(()),
+    }
+}
+
 fn failures(text: &mut String, peers: &Peers) -> Result {
     let failed: Vec<_> = peers.points.iter().filter(|point| !point.failures.is_empty()).collect();
     if failed.is_empty() {
@@ -132,7 +152,13 @@ fn failures(text: &mut String, peers: &Peers) -> Result {
     writeln!(text, "\n### What failed\n")?;
     for point in failed {
         let reason = point.failures.last().map_or("", String::as_str);
-        writeln!(text, "- {}, {}: {} times: {reason}", point.stack, point.workload, point.failures.len())?;
+        writeln!(
+            text,
+            "- {}, {}, in {} of the rounds: {reason}",
+            point.stack,
+            point.workload,
+            point.failures.len()
+        )?;
     }
     Ok(())
 }
@@ -162,6 +188,6 @@ mod tests {
         let fast = text.find("| raw-tcp | 2,500 | 2.50× | 12.3 |").unwrap();
         assert!(fast < text.find("| tonic | 1,000 | 1.00× |").unwrap(), "{text}");
         assert!(text.contains("| micro-native | **skipped**: not yet \\| known |"), "{text}");
-        assert!(text.contains("1 times: it broke"), "{text}");
+        assert!(text.contains("in 1 of the rounds: it broke"), "{text}");
     }
 }

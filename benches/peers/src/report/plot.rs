@@ -59,8 +59,9 @@ fn panel(
     title: &str,
     ranked: &[(&str, &crate::statistics::Summary)],
 ) -> Result<()> {
+    // The library makes the size of a font its height.
     let style = |size: i32, from: HPos| {
-        ("sans-serif", size).into_font().color(&TEXT).pos(Pos::new(from, VPos::Center))
+        ("sans-serif", f64::from(size) * 1.24).into_font().color(&TEXT).pos(Pos::new(from, VPos::Center))
     };
     let fastest = ranked.iter().fold(1.0_f64, |fastest, (_, summary)| fastest.max(summary.rate));
     area.draw(&Text::new(title.to_owned(), (NAMES, top + TITLE / 2), style(15, HPos::Left)))?;

@@ -82,7 +82,7 @@ impl Home {
                 Step::Go(shared, place) => return Ok(Some((shared, place))),
                 Step::Wait(connecting, room) => (connecting, room),
             };
-            let full = next.get_or_insert(WakesNext(room)).0.clone();
+            let full = next.get_or_insert_with(|| WakesNext(room)).0.clone();
             match connecting {
                 Wait::Room => full.notified().await,
                 Wait::More(attempt) => {
@@ -209,7 +209,8 @@ impl Home {
         Ok(shared)
     }
 
-    /// Closes idle connections, all of HTTP/1.1 and all but one of HTTP/2, after [`IDLE_AGE`] and at most twice this time.
+    /// Closes idle connections, all of HTTP/1.1 and all but one of HTTP/2, after [`IDLE_AGE`] and at most
+    /// twice this time.
     fn sweep(self: &Arc<Self>) -> AbortHandle {
         let home = Arc::downgrade(self);
         let sweeper = tokio::spawn(async move {

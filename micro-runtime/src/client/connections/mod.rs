@@ -26,10 +26,10 @@ pub(super) use open::Opener;
 pub use version::HttpVersion;
 
 use crate::error::Result;
-use crate::protocol::body::WireBody;
 use crate::protocol::Protocol;
-use crate::protocol::native::{Bounds, Settings};
+use crate::protocol::body::WireBody;
 use crate::protocol::native::client::Connection as NativeConnection;
+use crate::protocol::native::{Bounds, Settings};
 use answer::AnswerBody;
 use home::Home;
 use http1::Lease;
@@ -87,7 +87,8 @@ impl Connections {
     /// A way to call the node at this address in this protocol, where one is there already that needs no
     /// waiting.
     pub(super) fn ready(&self, address: &str, protocol: Protocol) -> Option<Way> {
-        let connection = if protocol == Protocol::Native { self.native.ready(address)? } else { return None };
+        let connection =
+            if protocol == Protocol::Native { self.native.ready(address)? } else { return None };
         Some(Way::Native { connection, reused: true })
     }
 
@@ -188,4 +189,3 @@ fn version(protocol: Protocol) -> Option<HttpVersion> {
         Protocol::Native | Protocol::Connect | Protocol::GrpcWeb | Protocol::GrpcWebText => None,
     }
 }
-

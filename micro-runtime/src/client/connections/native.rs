@@ -144,7 +144,8 @@ async fn dial(
         let offered = &[tls::NATIVE, tls::HTTP2, tls::HTTP1];
         let secured = tls.connect(io, address, offered).await.map_err(speaks)?;
         if secured.agreed.as_deref() != Some(tls::NATIVE) {
-            let error = Error::unavailable(format!("{address} did not choose the native wire in its handshake"));
+            let error =
+                Error::unavailable(format!("{address} did not choose the native wire in its handshake"));
             return Err(NotOpened { error: error.never_processed(), speaks: false });
         }
         (io, refusal) = (secured.io, Some(secured.refusal));

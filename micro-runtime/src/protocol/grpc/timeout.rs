@@ -19,6 +19,8 @@ const UNITS: [(u8, u128); 6] = [
 ];
 
 const LARGEST: u128 = 99_999_999;
+const MILLISECOND: u128 = 1_000_000;
+const SECOND: u128 = 1_000_000_000;
 
 /// The time that the caller gives.
 pub(super) fn read(headers: &HeaderMap) -> Result<Option<Duration>> {
@@ -44,11 +46,17 @@ fn parse(value: &[u8]) -> Option<Duration> {
     Some(Duration::new(seconds, u32::try_from(nanos % 1_000_000_000).ok()?))
 }
 
-/// The value for this time, in the finest unit that it fits. Rounded up, so that this side's own
-/// clock, which is exact, is the one that ends the call.
+/// The value for this time, in the finest unit that it fits, and in milliseconds from a second on. Rounded
+/// up, so that this side's own clock, which is exact, is the one that ends the call.
+///
+/// So the calls of a client mostly have the same value, which HTTP/2 then sends as one byte.
 pub(super) fn write(timeout: Duration) -> HeaderValue {
-    let nanos = timeout.as_nanos().max(1);
-    let fitting = UNITS.iter().map(|(unit, size)| (nanos.div_ceil(*size), *unit));
+    let mut nanos = timeout.as_nanos().max(1);
+    if nanos >= SECOND {
+        nanos = nanos.next_multiple_of(MILLISECOND);
+    }
+    let units = if nanos >= SECOND { &UNITS[2..] } else { &UNITS[..] };
+    let fitting = units.iter().map(|(unit, size)| (nanos.div_ceil(*size), *unit));
     let (count, unit) = fitting.into_iter().find(|(count, _)| *count <= LARGEST).unwrap_or((LARGEST, b'H'));
     let value = format!("{count}{}", char::from(unit));
     HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("99999999H"))
@@ -86,7 +94,9 @@ mod tests {
         assert_eq!(written(Duration::from_nanos(99_999_999)), "99999999n");
         assert_eq!(written(Duration::from_nanos(100_000_000)), "100000u");
         assert_eq!(written(Duration::from_nanos(100_000_001)), "100001u");
-        assert_eq!(written(Duration::from_secs(5)), "5000000u");
+        assert_eq!(written(Duration::from_secs(5)), "5000m");
+        assert_eq!(written(Duration::new(4, 999_000_001)), "5000m");
+        assert_eq!(written(Duration::from_nanos(999_999_999)), "1000000u");
         assert_eq!(written(Duration::from_secs(100)), "100000m");
         assert_eq!(written(Duration::MAX), "99999999H");
     }

@@ -29,3 +29,7 @@ pub(crate) const SERVER_WINDOW: u32 = 4 * 1024 * 1024;
 /// 6.9.1): all calls to a node are on one connection, and a few streams that are read slowly must not hold
 /// the others up. A stream has its own window, and it is this side that opens streams.
 pub(crate) const CLIENT_WINDOW: u32 = (1 << 31) - 1;
+
+/// The largest frame that either side takes in: a chunk of a stream's messages, or a large piece of one
+/// message, in one frame.
+pub(crate) const FRAME: u32 = 64 * 1024;

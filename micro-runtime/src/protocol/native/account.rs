@@ -36,7 +36,14 @@ pub(super) struct CallAccount {
 
 impl Account {
     pub(super) fn new(window: u32, max_lent: usize) -> Self {
-        Self { size: window.into(), left: window.into(), read: 0, lent: 0, max_lent: max_lent as u64, owed: 0 }
+        Self {
+            size: window.into(),
+            left: window.into(),
+            read: 0,
+            lent: 0,
+            max_lent: max_lent as u64,
+            owed: 0,
+        }
     }
 
     /// Notes bytes that arrived.

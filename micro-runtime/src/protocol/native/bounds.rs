@@ -19,4 +19,3 @@ pub(crate) struct Bounds {
     /// Whether it is asked while there are no calls, too.
     pub(crate) always_asks: bool,
 }
-

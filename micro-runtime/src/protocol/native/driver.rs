@@ -326,7 +326,8 @@ where
             self.wake();
             if more {
                 // Who sends without a pause has no more kept for it than others.
-                self.waiting = self.writing.len() + self.link.with_own(&mut self.woken, |state| state.out.len());
+                self.waiting =
+                    self.writing.len() + self.link.with_own(&mut self.woken, |state| state.out.len());
                 continue;
             }
             let Self { link, woken, waiting, writing, alarm, .. } = self;
@@ -429,7 +430,9 @@ where
         if self.clock.as_mut().poll(task).is_ready() {
             return Poll::Ready(());
         }
-        if ready!(self.poll_write(task)).is_err() || ready!(Pin::new(&mut self.io).poll_shutdown(task)).is_err() {
+        if ready!(self.poll_write(task)).is_err()
+            || ready!(Pin::new(&mut self.io).poll_shutdown(task)).is_err()
+        {
             return Poll::Ready(());
         }
         loop {

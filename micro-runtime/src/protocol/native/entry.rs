@@ -254,5 +254,7 @@ fn check(length: usize, compressed: bool, whole: bool, limits: ReadLimits) -> Re
 fn unknown(number: u8) -> Error {
     let known: Vec<_> = Compression::ALL.iter().map(|known| known.name()).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Error::unimplemented(format!("nothing here reads the compression with the number {number}; known: {known}"))
+    Error::unimplemented(format!(
+        "nothing here reads the compression with the number {number}; known: {known}"
+    ))
 }

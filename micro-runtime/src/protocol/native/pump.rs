@@ -40,12 +40,25 @@ struct Ready {
 
 impl Frames {
     /// Appends a message that is encoded already, in pieces where it is large.
-    pub(super) fn message(&mut self, call: u32, mut message: Bytes, compressed: bool, last: bool, piece: usize) {
+    pub(super) fn message(
+        &mut self,
+        call: u32,
+        mut message: Bytes,
+        compressed: bool,
+        last: bool,
+        piece: usize,
+    ) {
         self.cut();
         let mut flags = if compressed { COMPRESSED } else { 0 };
         loop {
             let payload = message.split_to(piece.min(message.len()));
-            flags |= if !message.is_empty() { MORE } else if last { LAST } else { 0 };
+            flags |= if !message.is_empty() {
+                MORE
+            } else if last {
+                LAST
+            } else {
+                0
+            };
             frame::put_head(&mut self.buffer, payload.len(), Kind::Data, flags, call);
             let (frames, cost) = (self.buffer.split().freeze(), cost(payload.len()));
             self.ready.push_back(Ready { frames, payload, cost });
@@ -178,7 +191,13 @@ impl Pump {
     }
 
     /// One message, which ends what is sent.
-    pub(super) fn of_message(link: Arc<Link>, call: u32, message: Bytes, compressed: bool, last: bool) -> Self {
+    pub(super) fn of_message(
+        link: Arc<Link>,
+        call: u32,
+        message: Bytes,
+        compressed: bool,
+        last: bool,
+    ) -> Self {
         let mut frames = Frames::default();
         frames.message(call, message, compressed, last, link.theirs.piece());
         Self { link, call, messages: None, compress: None, frames, ended: Ok(()) }

@@ -24,7 +24,7 @@ use super::body::RequestBody;
 use super::limits::Limits;
 use crate::endpoint::held;
 use crate::error::Error;
-use crate::protocol::http2::{Cork, Corked, KeepAlive, Received, SERVER_WINDOW, STREAM_WINDOW};
+use crate::protocol::http2::{Cork, Corked, FRAME, KeepAlive, Received, SERVER_WINDOW, STREAM_WINDOW};
 use calls::Calls;
 
 /// Serves a connection. The future ends with the connection.
@@ -47,6 +47,7 @@ where
         .max_header_list_size(limits.max_header_size)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(SERVER_WINDOW)
+        .max_frame_size(FRAME)
         .max_pending_accept_reset_streams(limits.max_pending_resets)
         .max_local_error_reset_streams(Some(limits.max_stream_errors))
         .max_send_buffer_size(limits.max_send_buffer)

@@ -25,7 +25,7 @@ use super::open::{self, Offer};
 use super::peer::Peer;
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
-use crate::protocol::http2::{CLIENT_WINDOW, Corked, Received, STREAM_WINDOW, Sending, strip};
+use crate::protocol::http2::{CLIENT_WINDOW, Corked, FRAME, Received, STREAM_WINDOW, Sending, strip};
 use crate::protocol::read_limits::broken_off;
 use crate::transport::BoxIo;
 
@@ -91,6 +91,7 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
     let (sender, connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CLIENT_WINDOW)
+        .max_frame_size(FRAME)
         .initial_max_send_streams(AT_FIRST)
         .enable_push(false)
         .handshake(io)

@@ -114,6 +114,10 @@ where
             }
         }
     }
+
+    fn at_hand(&mut self) -> Option<Bytes> {
+        if self.ended { None } else { self.envelopes.at_hand() }
+    }
 }
 
 /// What is not in the encoding that was asked for is not read as if it were.

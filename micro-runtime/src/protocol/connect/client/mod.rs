@@ -34,8 +34,9 @@ where
     }
     let (request, side) = request::stream(outgoing, target)?;
     let head = send(request);
-    answers::answer(method, Some(side), |around| async move {
+    let streamed = answers::answer(method, Some(side), |around| async move {
         answer::Reader::open(method, &codec, head.await?, limits, &around).await
-    })
-    .await
+    });
+    // In a box, so that the future of a call with one message each way is no larger for it.
+    Box::pin(streamed).await
 }

@@ -65,7 +65,8 @@ where
         response
     } else {
         let body = body.of_stream(head.version);
-        let answer = run(endpoint, arrival, call.read_stream(body, method, limits)).await;
-        answer::stream(answer, &answer_codec, compress, incoming).await
+        // In a box, so that the future of a call with one message each way is no larger for it.
+        let answer = Box::pin(run(endpoint, arrival, call.read_stream(body, method, limits))).await;
+        Box::pin(answer::stream(answer, &answer_codec, compress, incoming)).await
     }
 }

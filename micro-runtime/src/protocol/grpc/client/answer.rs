@@ -30,7 +30,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    pub(super) async fn open(
+    pub(super) fn open(
         method: &'static MethodDescriptor,
         dialect: Dialect,
         codec: &Codec,
@@ -114,6 +114,11 @@ where
         };
         let trailers = self.trailers(last).await?;
         self.end(trailers, around).map(|()| None)
+    }
+
+    fn at_hand(&mut self) -> Option<Bytes> {
+        // What is not the usual case is looked at by `next`.
+        if self.ended || self.unreadable.is_some() { None } else { self.envelopes.at_hand() }
     }
 }
 

@@ -3,11 +3,14 @@
 mod answer;
 mod request;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
 use super::Dialect;
+use crate::endpoint::Inbound;
 use crate::error::Result;
 use crate::protocol::body::WireBody;
 use crate::protocol::read_limits::ReadLimits;
@@ -32,8 +35,15 @@ where
     let limits = ReadLimits { max_message_size: outgoing.max_message_size, idle: None };
     let (request, side) = request::of(outgoing, target, dialect)?;
     let head = send(request);
-    answers::answer(method, side, |around| async move {
-        Reader::open(method, dialect, &codec, head.await?, limits, &around).await
-    })
-    .await
+    if method.is_unary() {
+        let around = Arc::default();
+        let reader = Reader::open(method, dialect, &codec, head.await?, limits, &around)?;
+        let message = answers::one(reader, &around).await?;
+        return Ok(Answer { around: Some(around), body: Inbound::One(message) });
+    }
+    let streamed = answers::answer(method, side, |around| async move {
+        Reader::open(method, dialect, &codec, head.await?, limits, &around)
+    });
+    // In a box, so that the future of a call with one message each way is no larger for it.
+    Box::pin(streamed).await
 }

@@ -39,7 +39,8 @@ pub(super) async fn one(mut open: Open, max_message_size: usize) -> Result<Answe
         }
     };
     let message = entry.receiving.take_message();
-    let message = message.ok_or_else(|| Error::unimplemented("the server answered no message where one is due"))?;
+    let message =
+        message.ok_or_else(|| Error::unimplemented("the server answered no message where one is due"))?;
     let around = (headers.is_some() || !trailers.is_empty()).then(|| Arc::new(around(headers, trailers)));
     Ok(Answer { around, body: Inbound::One(message.read(max_message_size)?) })
 }

@@ -17,8 +17,8 @@ use super::bounds::Bounds;
 use super::driver::Driver;
 use super::frame::{FrameHead, HEAD, Kind};
 use super::link::{Link, Reset};
-use super::violation::Reason;
 use super::settings::{PREFACE, Settings, VERSIONS, put_hello, read_hello};
+use super::violation::Reason;
 use crate::error::{Error, Result};
 use crate::protocol::{Answer, Outgoing};
 pub(super) use open::Begun;
@@ -64,7 +64,9 @@ where
     io.flush().await.map_err(broken)?;
     let mut buffer = BytesMut::new();
     let theirs = loop {
-        if buffer.len() >= PREFACE.len() && !buffer.starts_with(PREFACE) || !PREFACE.starts_with(first(&buffer)) {
+        if buffer.len() >= PREFACE.len() && !buffer.starts_with(PREFACE)
+            || !PREFACE.starts_with(first(&buffer))
+        {
             return Err(not_spoken(&peer));
         }
         if let Some(head) = buffer.get(PREFACE.len()..).and_then(FrameHead::read) {
@@ -102,7 +104,9 @@ fn hello(head: FrameHead, payload: &[u8], peer: &str) -> Result<Settings, NotOpe
             match versions.as_slice() {
                 [version] if VERSIONS.contains(version) => Ok(settings),
                 other => {
-                    let text = format!("it speaks the versions {other:?} of the native wire, and this side {VERSIONS:?}");
+                    let text = format!(
+                        "it speaks the versions {other:?} of the native wire, and this side {VERSIONS:?}"
+                    );
                     Err(NotOpened { speaks: false, ..broke(&text) })
                 }
             }

@@ -35,7 +35,10 @@ pub(super) enum Opening {
     Message,
     /// The one message, compressed.
     Compressed(Bytes),
-    Stream { messages: Pin<Box<dyn Encode>>, compress: Option<Compress> },
+    Stream {
+        messages: Pin<Box<dyn Encode>>,
+        compress: Option<Compress>,
+    },
     /// Nothing is left.
     Sent,
 }
@@ -50,7 +53,8 @@ impl Opening {
             (Outbound::One(_), None) => Ok(Self::Message),
             (Outbound::One(message), compress) => {
                 let (message, compression) = compressing::message(compress, message.clone())?;
-                Ok(compression.map_or(Self::Message, |compression| Self::Compressed(marked(compression, &message))))
+                Ok(compression
+                    .map_or(Self::Message, |compression| Self::Compressed(marked(compression, &message))))
             }
         }
     }

@@ -91,7 +91,10 @@ pub(super) async fn serve(call: Call) {
 
 /// How an answer is compressed: as its caller wants it, or as the service does where the caller reads that.
 fn compress(site: &Site, wanted: Option<Compression>, link: &Link) -> Option<Compress> {
-    let own = || site.compress_from.and_then(|_| Compression::ALL.iter().copied().find(|known| link.theirs.reads(*known)));
+    let own = || {
+        site.compress_from
+            .and_then(|_| Compression::ALL.iter().copied().find(|known| link.theirs.reads(*known)))
+    };
     let compression = wanted.or_else(own)?;
     Some(Compress { compression, from: site.compress_from.unwrap_or(WORTH_IT) })
 }
@@ -132,7 +135,8 @@ impl Answer {
             let length = message.len();
             // Answers that are not read are kept by their calls, of which there are so many at the most.
             let has_room = state.out.len() < MOST_WAITING;
-            if has_room && length <= most && cost(length) as u64 <= state.may_send_of(call, &self.link.theirs) {
+            if has_room && length <= most && cost(length) as u64 <= state.may_send_of(call, &self.link.theirs)
+            {
                 let flags = if ends { LAST } else { 0 } | if compressed { COMPRESSED } else { 0 };
                 frame::put_head(&mut state.out.tail, length, Kind::Data, flags, call);
                 state.sent(call, cost(length));
@@ -166,7 +170,9 @@ impl Answer {
                     return self.fail_with(error, Metadata::new(), Metadata::new());
                 }
                 self.link.with(|state| {
-                    frame::put(&mut state.out.tail, Kind::Head, 0, self.call, |out| put_metadata(out, &headers));
+                    frame::put(&mut state.out.tail, Kind::Head, 0, self.call, |out| {
+                        put_metadata(out, &headers)
+                    });
                 });
                 pump
             }

@@ -105,4 +105,3 @@ async fn refuse(io: &mut (impl AsyncWrite + Unpin), violation: &Violation) -> io
     io.write_all(&out).await?;
     io.shutdown().await
 }
-

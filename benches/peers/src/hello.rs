@@ -52,7 +52,7 @@ pub(crate) fn measure(home: &Path) -> Result<Vec<Hello>> {
 fn hello(name: &str, source: &Path, folder: &Path) -> Result<Hello> {
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(source).args(arguments).arg("--locked");
+        command.current_dir(source).args(arguments);
         command
     };
     // What is downloaded is no part of the build.

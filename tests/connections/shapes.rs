@@ -71,6 +71,8 @@ async fn every_protocol_is_spoken_in_every_version_of_http_that_it_can_be() {
         (Protocol::GrpcWeb, HttpVersion::Http2, http2),
         (Protocol::GrpcWebText, HttpVersion::Http1, http1),
         (Protocol::GrpcWebText, HttpVersion::Http2, http2),
+        // Who tells a client to speak the native wire means it, whatever else is called over HTTP.
+        (Protocol::Native, HttpVersion::Http2, b"\xa9micro\r\n"),
     ] {
         let options = |client: ClientBuilder| client.protocol(protocol).http_version(version);
         let sent = on_one_connection(&site, options).await;

@@ -8,7 +8,8 @@ use micro::{Code, Context, Streaming};
 use crate::lab::{Site, client, failure};
 use crate::soon::soon;
 
-const ALL: [Protocol; 4] = [Protocol::Grpc, Protocol::GrpcWeb, Protocol::GrpcWebText, Protocol::Connect];
+const ALL: [Protocol; 5] =
+    [Protocol::Grpc, Protocol::GrpcWeb, Protocol::GrpcWebText, Protocol::Connect, Protocol::Native];
 
 #[tokio::test]
 async fn all_four_shapes_work_in_each_encoding() {

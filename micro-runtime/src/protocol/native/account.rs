@@ -127,6 +127,28 @@ impl CallAccount {
     }
 }
 
+/// How a connection stands, for tests.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Balance {
+    pub(super) calls: usize,
+    pub(super) waiting: usize,
+    pub(super) may_send: u64,
+    pub(super) size: u64,
+    pub(super) left: u64,
+    pub(super) read: u64,
+    pub(super) lent: u64,
+    pub(super) owed: u64,
+}
+
+#[cfg(test)]
+impl Account {
+    pub(super) fn balance(&self) -> Balance {
+        let Self { size, left, read, lent, owed, .. } = *self;
+        Balance { size, left, read, lent, owed, ..Balance::default() }
+    }
+}
+
 #[cold]
 fn over(what: &str) -> Violation {
     Violation::of_flow(format!("more was sent than the window of {what} had room for"))

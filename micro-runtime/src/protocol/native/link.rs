@@ -372,6 +372,13 @@ impl State {
         frame::put(&mut self.out.tail, Kind::Reset, 0, call, |out| out.put_u8(why as u8));
     }
 
+    /// What is open, and how the windows stand.
+    #[cfg(test)]
+    pub(super) fn balance(&self) -> super::account::Balance {
+        let (calls, waiting) = (self.calls.len(), self.room.len());
+        super::account::Balance { calls, waiting, may_send: self.send_window, ..self.account.balance() }
+    }
+
     /// Ends everything.
     pub(super) fn fail(&mut self, error: Arc<Error>) {
         if self.ended.is_some() {

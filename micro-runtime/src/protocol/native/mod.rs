@@ -16,6 +16,8 @@ mod entry;
 mod fields;
 mod frame;
 mod inbox;
+#[cfg(test)]
+mod interleavings;
 mod link;
 mod outbox;
 mod pump;

@@ -132,6 +132,11 @@ fn not_spoken(peer: &str) -> NotOpened {
 }
 
 impl Connection {
+    #[cfg(test)]
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.0.0
+    }
+
     /// Whether no new calls can be made on it.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.0.is_leaving()

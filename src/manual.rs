@@ -14,6 +14,9 @@ pub mod streams {}
 #[doc = include_str!("../docs/manual/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("../docs/manual/performance.md")]
+pub mod performance {}
+
 #[doc = include_str!("../docs/manual/protocols.md")]
 pub mod protocols {}
 

@@ -31,9 +31,13 @@ async fn calls_run_on_the_runtime_of_a_core_and_so_does_what_they_spawn() {
         let registry = Memory::new();
         let service = Service::new("where").environment(Environment::empty()).registry(registry);
         let service = service.handle(Where).runtime_per_core();
-        let service = if memory { service.transport(transport::Memory::new()) } else { service };
+        let network = transport::Memory::new();
+        let service = if memory { service.transport(network.clone()) } else { service };
         let running = service.start().await.unwrap();
-        let names = WhereClient::new(&running.client()).thread(&Context::new(), ()).await.unwrap();
+        // The service's own client calls in the process, where its caller is.
+        let client = Client::builder().address(running.address()).environment(Environment::empty());
+        let client = if memory { client.transport(network) } else { client }.build();
+        let names = WhereClient::with_name(&client, "where").thread(&Context::new(), ()).await.unwrap();
         assert!(names[0].starts_with("micro-core-"), "{names:?}");
         assert_eq!(names[0], names[1]);
         running.stop().await.unwrap();

@@ -17,10 +17,14 @@ use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
 use crate::selector::{Candidate, Outcome, Pick, usable};
 
+/// How many connections to a node, one after the other, may be found to be closing. Each was there before
+/// the call, and so may be the next one, where many calls make them.
+const FAREWELLS: usize = 3;
+
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
 const LAST_RESORTS: usize = 3;
 
-/// Sends to one node after the other until one may have processed the request. None is tried twice,
+/// Sends to one node after the other until one may have processed the request. None is tried again,
 /// but for one whose connection was about to close and that nobody can stand in for. The call counts as
 /// in flight at its node until the pick is dropped.
 pub(super) async fn send(
@@ -213,12 +217,12 @@ impl Tried {
         self.of(node).next().is_some()
     }
 
-    /// Whether a node did not take the request only because its connection was closing, as far as one
-    /// attempt can tell: another connection is worth another one. What a node does not take on a connection
+    /// Whether a node did not take the request only because its connection was closing, as far as a few
+    /// attempts can tell: another connection is worth another one. What a node does not take on a connection
     /// that was just made, it does not take on the next one either.
     fn was_leaving(&self, node: &Candidate) -> bool {
-        let mut attempts = self.of(node);
-        attempts.next().is_some_and(|only| only.reused) && attempts.next().is_none()
+        let attempts = self.of(node).take(FAREWELLS + 1).count();
+        (1..=FAREWELLS).contains(&attempts) && self.of(node).all(|attempt| attempt.reused)
     }
 
     /// Picks among the nodes that are in use, and among all where none is: a node that was

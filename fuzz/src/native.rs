@@ -26,28 +26,33 @@ use crate::world::{run, soon};
 ///
 /// However it goes, the connection must end.
 pub fn native(input: &[u8]) {
-    let (how, bytes) = read(Input(input));
+    let (how, opening, rest) = read(Input(input));
+    let bytes = [opening, &rest].concat();
     run(async |world| {
         let io = world.site(false).connect().await;
         soon("a native connection", exchange(io, &bytes, how)).await;
     });
 }
 
-/// Makes a call ([`Calling::read`], whose protocol is the native one) to somebody who answers so.
+/// Makes a call ([`Calling::read`], whose protocol is the native one) to somebody who answers so: the
+/// opening at once, and the rest when there was a call.
 pub fn native_answer(input: &[u8]) {
     let mut input = Input(input);
     let calling = Calling { protocol: Protocol::Native, ..Calling::read(&mut input) };
-    let (how, bytes) = read(input);
-    let bytes = Arc::new(bytes);
+    let (how, opening, rest) = read(input);
+    let rest = Arc::new(rest);
     run(async |_| {
         calling
             .make(|mut io| {
-                let bytes = bytes.clone();
+                let rest = rest.clone();
                 async move {
-                    // The client begins.
-                    let mut first = [0; 1024];
-                    if io.read(&mut first).await.is_ok() {
-                        exchange(io, &bytes, how).await;
+                    // The client begins, and calls when it was answered.
+                    let mut read = [0; 1024];
+                    if io.read(&mut read).await.is_ok()
+                        && io.write_all(opening).await.is_ok()
+                        && io.read(&mut read).await.is_ok()
+                    {
+                        exchange(io, &rest, how).await;
                     }
                 }
             })
@@ -55,11 +60,11 @@ pub fn native_answer(input: &[u8]) {
     });
 }
 
-fn read(mut input: Input<'_>) -> (u8, Vec<u8>) {
+fn read(mut input: Input<'_>) -> (u8, &'static [u8], Vec<u8>) {
     let how = input.byte();
     let opening = [HELLO, SMALL_HELLO, PREFACE, b""][usize::from(how >> 2 & 3)];
     let rest = if how & 1 == 0 { frames(input) } else { input.0.to_vec() };
-    (how, [opening, &rest].concat())
+    (how, opening, rest)
 }
 
 async fn exchange(io: BoxIo, bytes: &[u8], how: u8) {

@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 use crate::lab::{LabClient, Site, client};
 use crate::soon::soon;
 use crate::wire::{
-    ACK, CALL_WINDOW, COMPRESSED, CREDIT, DATA, DONE, END, FAILED, FLOW, GO_AWAY, HEAD, HELLO, LAST, METADATA, MORE,
-    OPEN, PING, PREFACE, PROTOCOL, RESET, ROUTE, TOO_MUCH, Wire, frame, go_away, hello, metadata, number, text,
+    ACK, CALL_WINDOW, COMPRESSED, CREDIT, DATA, DONE, END, FAILED, FLOW, GO_AWAY, HEAD, HELLO, LAST,
+    METADATA, MORE, OPEN, PING, PREFACE, PROTOCOL, RESET, ROUTE, TOO_MUCH, Wire, frame, go_away, hello,
+    metadata, number, text,
 };
 
 /// Answers every connection by this script, and tells where.
@@ -66,7 +67,10 @@ async fn fails(with: impl Fn(u32) -> Vec<u8> + Clone + Send + Sync + 'static, co
 async fn an_answer_may_come_in_many_ways() {
     let ada: &'static [u8] = br#""Ada""#;
     assert_eq!(answered(move |call| frame(DATA, LAST, call, ada)).await.unwrap(), "Ada");
-    assert_eq!(answered(move |call| [frame(DATA, 0, call, ada), frame(END, 0, call, "")].concat()).await.unwrap(), "Ada");
+    assert_eq!(
+        answered(move |call| [frame(DATA, 0, call, ada), frame(END, 0, call, "")].concat()).await.unwrap(),
+        "Ada"
+    );
     let pieces = move |call| {
         let pieces = ada.chunks(2).map(|piece| frame(DATA, MORE, call, piece));
         [pieces.collect::<Vec<_>>().concat(), frame(DATA, LAST, call, "")].concat()
@@ -74,7 +78,8 @@ async fn an_answer_may_come_in_many_ways() {
     assert_eq!(answered(pieces).await.unwrap(), "Ada");
     let with_others = move |call| {
         let head = frame(HEAD, 0, call, metadata(&[("a", "b")]));
-        let others = [frame(0x99, 1, call, [1; 50]), frame(PING, ACK, 0, [9; 8]), frame(DATA, LAST, 99, "?")].concat();
+        let others =
+            [frame(0x99, 1, call, [1; 50]), frame(PING, ACK, 0, [9; 8]), frame(DATA, LAST, 99, "?")].concat();
         [head, others, frame(DATA, LAST, call, ada)].concat()
     };
     assert_eq!(answered(with_others).await.unwrap(), "Ada");
@@ -94,7 +99,10 @@ async fn what_breaks_the_rules_ends_the_connection_and_says_so() {
         (frame(HEAD, 0, 1, number(3)), "ends in the middle of a field"),
         (frame(HEAD, 0, 1, metadata(&[("x", &"y".repeat(17_000))])), "metadata of over 16384 bytes"),
         (frame(END, FAILED, 1, [5]), "ends in the middle of a field"),
-        (frame(END, FAILED, 1, [&[5][..], &text("x"), &number(u64::MAX)].concat()), "ends in the middle of a field"),
+        (
+            frame(END, FAILED, 1, [&[5][..], &text("x"), &number(u64::MAX)].concat()),
+            "ends in the middle of a field",
+        ),
     ] {
         let address = serve({
             let (frames, words) = (frames.clone(), words.to_owned());
@@ -153,7 +161,12 @@ async fn answers_that_make_no_sense_fail_their_call() {
     let middle = |call| [frame(DATA, MORE, call, "\"A"), frame(END, 0, call, "")].concat();
     fails(middle, Code::Internal, "the answer ended in the middle of a message").await;
     fails(|call| frame(DATA, LAST, call, "Ada"), Code::Internal, "cannot be read").await;
-    fails(|call| frame(DATA, LAST | COMPRESSED, call, "\x09x"), Code::Unimplemented, "the compression with the number 9").await;
+    fails(
+        |call| frame(DATA, LAST | COMPRESSED, call, "\x09x"),
+        Code::Unimplemented,
+        "the compression with the number 9",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -161,7 +174,8 @@ async fn errors_are_read_with_details_and_metadata_and_codes_of_tomorrow_are_unk
     let error = |call| {
         let detail = [text("a.B"), text(b"\x08\x01")].concat();
         let payload = [&[5][..], &text("gone"), &number(1), &detail, &metadata(&[("why", "tea")])].concat();
-        [frame(HEAD, 0, call, metadata(&[("head", "x")])), frame(END, FAILED | METADATA, call, payload)].concat()
+        [frame(HEAD, 0, call, metadata(&[("head", "x")])), frame(END, FAILED | METADATA, call, payload)]
+            .concat()
     };
     let error = answered(error).await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::NotFound, "gone"));
@@ -266,23 +280,25 @@ async fn settings_of_the_server_are_kept_to() {
     let address = serve(move |mut wire| {
         let begins = begins.clone();
         async move {
-        // No routes, one call, small frames.
-        let first = asked(&mut wire, &[(1, 1), (2, 65536), (4, 16384), (6, 0)]).await;
-        begins.notify_one();
-        let mut length = 0;
-        while length < 100_002 {
-            let frame = wire.next_of(DATA).await;
-            assert!(frame.payload.len() <= 16384);
-            length += frame.payload.len();
-            wire.send(frame_of_credit(frame.payload.len() + 32)).await;
-        }
-        // The second call begins when the first has ended.
-        wire.send(frame(DATA, LAST, first, "100002")).await;
-        let second = wire.next().await;
-        assert_eq!((second.kind, second.call), (OPEN, first + 1));
-        assert!(second.payload.starts_with(&[&number(0)[..], &text("/Lab/Length"), &text("json")].concat()));
-        wire.send(frame(DATA, LAST, second.call, "5")).await;
-        wire.closed().await;
+            // No routes, one call, small frames.
+            let first = asked(&mut wire, &[(1, 1), (2, 65536), (4, 16384), (6, 0)]).await;
+            begins.notify_one();
+            let mut length = 0;
+            while length < 100_002 {
+                let frame = wire.next_of(DATA).await;
+                assert!(frame.payload.len() <= 16384);
+                length += frame.payload.len();
+                wire.send(frame_of_credit(frame.payload.len() + 32)).await;
+            }
+            // The second call begins when the first has ended.
+            wire.send(frame(DATA, LAST, first, "100002")).await;
+            let second = wire.next().await;
+            assert_eq!((second.kind, second.call), (OPEN, first + 1));
+            assert!(
+                second.payload.starts_with(&[&number(0)[..], &text("/Lab/Length"), &text("json")].concat())
+            );
+            wire.send(frame(DATA, LAST, second.call, "5")).await;
+            wire.closed().await;
         }
     })
     .await;
@@ -304,7 +320,10 @@ async fn pings_that_are_not_to_be_kept_end_the_connection() {
     let address = serve(|mut wire| async move {
         asked(&mut wire, &[]).await;
         let pings = frame(PING, 0, 0, [0; 8]).repeat(10_000);
-        while tokio::time::timeout(Duration::from_secs(2), wire.io.write_all(&pings)).await.is_ok_and(|sent| sent.is_ok()) {}
+        while tokio::time::timeout(Duration::from_secs(2), wire.io.write_all(&pings))
+            .await
+            .is_ok_and(|sent| sent.is_ok())
+        {}
         wire.closed().await;
     })
     .await;
@@ -329,8 +348,10 @@ async fn a_server_that_says_nothing_is_asked_and_given_up() {
         std::future::pending::<()>().await;
     });
     let builder = Client::builder().environment(Environment::empty()).transport(network).address("silent");
-    let lab = LabClient::new(&builder.protocol(micro::client::Protocol::Native).timeout(Duration::MAX).build());
-    let error = tokio::time::timeout(Duration::from_secs(120), lab.echo(&Context::new(), String::new()).send());
+    let lab =
+        LabClient::new(&builder.protocol(micro::client::Protocol::Native).timeout(Duration::MAX).build());
+    let error =
+        tokio::time::timeout(Duration::from_secs(120), lab.echo(&Context::new(), String::new()).send());
     let error = error.await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(error.message().contains("did not answer a ping"), "{error}");
@@ -347,5 +368,13 @@ async fn a_stream_of_requests_stops_where_the_server_does_not_want_more() {
     })
     .await;
     let lab = client(&address, |client| client);
-    assert_eq!(soon(lab.first_of(&Context::new(), Streaming::from_stream(futures_util::stream::iter((7..).map(Ok)))).send()).await.unwrap(), 7);
+    assert_eq!(
+        soon(
+            lab.first_of(&Context::new(), Streaming::from_stream(futures_util::stream::iter((7..).map(Ok))))
+                .send()
+        )
+        .await
+        .unwrap(),
+        7
+    );
 }

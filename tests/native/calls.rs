@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::lab::{Site, Tasks};
 use crate::soon::soon;
 use crate::wire::{
-    COMPRESSED, DATA, END, FAILED, LAST, MESSAGE, METADATA, MORE, OPEN, RESET, TIMEOUT, Wire, ask, frame, hello,
-    metadata, number, open, route,
+    COMPRESSED, DATA, END, FAILED, LAST, MESSAGE, METADATA, MORE, OPEN, RESET, TIMEOUT, Wire, ask, frame,
+    hello, metadata, number, open, route,
 };
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -57,10 +57,12 @@ async fn a_message_that_is_too_large_in_one_piece_or_in_many() {
     let site = Site::with(Limits::new().max_message_size(1000)).await;
     let large = vec![b'x'; 1001];
     let one = open(1, MESSAGE | LAST, "Echo", &large);
-    fails(&site, one, Code::ResourceExhausted, "a message of 1001 bytes is larger than the limit of 1000").await;
+    fails(&site, one, Code::ResourceExhausted, "a message of 1001 bytes is larger than the limit of 1000")
+        .await;
     let later = [open(1, 0, "Echo", b""), frame(DATA, LAST, 1, &large)].concat();
     fails(&site, later, Code::ResourceExhausted, "the limit of 1000 bytes").await;
-    let pieces = [open(1, MESSAGE | MORE, "Echo", &large[..600]), frame(DATA, MORE, 1, &large[..600])].concat();
+    let pieces =
+        [open(1, MESSAGE | MORE, "Echo", &large[..600]), frame(DATA, MORE, 1, &large[..600])].concat();
     fails(&site, pieces, Code::ResourceExhausted, "at least 1200 bytes").await;
     let stream = [open(1, 0, "Sum", b""), frame(DATA, MORE, 1, &large)].concat();
     fails(&site, stream, Code::ResourceExhausted, "the limit of 1000 bytes").await;
@@ -175,7 +177,8 @@ async fn a_call_that_is_reset_is_over_for_its_handler() {
     let site = Site::start().await;
     let tasks = Tasks::now();
     let mut wire = Wire::open(&site).await;
-    wire.send([ask(1, "Hang", r#""a""#), open(2, MESSAGE, "Sum", b"1"), open(3, 0, "Stuck", b"")].concat()).await;
+    wire.send([ask(1, "Hang", r#""a""#), open(2, MESSAGE, "Sum", b"1"), open(3, 0, "Stuck", b"")].concat())
+        .await;
     site.handlers(3).await;
     for call in 1..=3 {
         wire.send(frame(RESET, 0, call, [0])).await;
@@ -190,7 +193,13 @@ async fn a_call_that_is_reset_is_over_for_its_handler() {
 async fn a_timeout_is_in_microseconds_and_the_largest_is_as_good_as_none() {
     let site = Site::start().await;
     let mut wire = Wire::open(&site).await;
-    wire.send(open(1, MESSAGE | LAST | TIMEOUT, "Remaining", [number(90_000_000), b"\"\"".to_vec()].concat())).await;
+    wire.send(open(
+        1,
+        MESSAGE | LAST | TIMEOUT,
+        "Remaining",
+        [number(90_000_000), b"\"\"".to_vec()].concat(),
+    ))
+    .await;
     let left: u64 = String::from_utf8(wire.next_of(DATA).await.payload).unwrap().parse().unwrap();
     assert!((60_000..=90_000).contains(&left), "{left}");
     let longest = [number(u64::MAX), b"\"\"".to_vec()].concat();
@@ -232,7 +241,12 @@ async fn an_error_that_no_frame_of_the_client_holds_is_cut_short() {
     wire.send(hello(&[1], &[(4, 16 * 1024)])).await;
     wire.opening().await;
     for sizes in ["[100,20000]", "[20000,0]", "[300000,300000]"] {
-        wire.send(ask(if sizes.starts_with("[1") { 1 } else { 2 } + u32::from(sizes.len() > 12), "Complain", sizes)).await;
+        wire.send(ask(
+            if sizes.starts_with("[1") { 1 } else { 2 } + u32::from(sizes.len() > 12),
+            "Complain",
+            sizes,
+        ))
+        .await;
         let frame = wire.next_of(END).await;
         assert!(frame.payload.len() < 16 * 1024 && frame.flags & FAILED != 0, "{}", frame.payload.len());
         assert_eq!(Code::from_number(frame.payload[0].into()), Some(Code::OutOfRange));

@@ -55,7 +55,11 @@ impl Recorder {
     }
 
     /// A client that finds a record of the service that lists these protocols.
-    async fn client(&self, protocols: &str, options: impl FnOnce(ClientBuilder) -> ClientBuilder) -> LabClient {
+    async fn client(
+        &self,
+        protocols: &str,
+        options: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> LabClient {
         let registry = Memory::new();
         let mut node = Node::new("lab-1", self.address.as_str());
         node.metadata.insert("protocols".to_owned(), protocols.to_owned());
@@ -166,10 +170,16 @@ async fn a_service_with_layers_turns_it_away_and_gets_the_call_over_http() {
 #[tokio::test]
 async fn where_something_else_answers_the_call_goes_over_http() {
     let site = Site::start().await;
-    let bad: [&[u8]; 5] =
-        [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\xa9mic", b"\xa9micro\r\n\0\0\0\x05\0\0\0\0\0", b"220 mail\r\n"];
+    let bad: [&[u8]; 5] = [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"",
+        b"\xa9mic",
+        b"\xa9micro\r\n\0\0\0\x05\0\0\0\0\0",
+        b"220 mail\r\n",
+    ];
     for answer in bad {
-        let recorder = Recorder::with(&site, |opening| opening.starts_with(PREFACE).then(|| answer.to_vec())).await;
+        let recorder =
+            Recorder::with(&site, |opening| opening.starts_with(PREFACE).then(|| answer.to_vec())).await;
         let lab = recorder.client("native,connect", |client| client).await;
         assert_eq!(echo(&lab).await.unwrap(), "Ada");
         assert_eq!(echo(&lab).await.unwrap(), "Ada");
@@ -187,7 +197,8 @@ async fn nodes_without_a_common_version_speak_http() {
     let site = Site::start().await;
     let refusal = [PREFACE, &go_away(0, VERSION, "this side speaks the versions [7]")].concat();
     for answer in [refusal, hello(&[7], &[]), hello(&[1, 7], &[])] {
-        let recorder = Recorder::with(&site, move |opening| opening.starts_with(PREFACE).then(|| answer.clone())).await;
+        let recorder =
+            Recorder::with(&site, move |opening| opening.starts_with(PREFACE).then(|| answer.clone())).await;
         let lab = recorder.client("native,connect", |client| client).await;
         assert_eq!(echo(&lab).await.unwrap(), "Ada");
         let error = echo(&client(&recorder.address, |client| client)).await.unwrap_err();

@@ -55,7 +55,10 @@ async fn a_server_sends_no_more_of_a_call_than_it_is_granted() {
 async fn a_server_sends_no_more_on_a_connection_than_it_is_granted() {
     let site = Site::start().await;
     let mut wire = Wire::open_with(&site, &[(3, 65536)]).await;
-    wire.send([ask(1, "Texts", "[1000,100]"), ask(2, "Texts", "[1000,100]"), ask(3, "Letters", "5000")].concat()).await;
+    wire.send(
+        [ask(1, "Texts", "[1000,100]"), ask(2, "Texts", "[1000,100]"), ask(3, "Letters", "5000")].concat(),
+    )
+    .await;
     let all = cost(&until_quiet(&mut wire).await);
     assert!(all <= 65536 && all > 32768, "{all}");
     wire.send(credit(1, 1 << 20)).await;

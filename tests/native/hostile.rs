@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use crate::lab::{Site, Tasks};
 use crate::soon::soon;
 use crate::wire::{
-    ACK, CALL_WINDOW, DATA, FLOW, LAST, MESSAGE, MORE, PING, RESET, SILENCE, Wire, ask, frame,
-    hello, open, route,
+    ACK, CALL_WINDOW, DATA, FLOW, LAST, MESSAGE, MORE, PING, RESET, SILENCE, Wire, ask, frame, hello, open,
+    route,
 };
 
 /// Sends the same again and again until the server does not take more, or closes. Returns how many bytes
@@ -81,7 +81,8 @@ async fn errors_that_are_not_read_hold_the_client_up_as_well() {
     wire.send(route(1, &format!("/Lab/{}", "x".repeat(900)), "json")).await;
     let mut calls = 0;
     let taken = loop {
-        let batch: Vec<u8> = (0..10_000).flat_map(|more| frame(3, LAST | MESSAGE, calls + more + 1, b"\x01")).collect();
+        let batch: Vec<u8> =
+            (0..10_000).flat_map(|more| frame(3, LAST | MESSAGE, calls + more + 1, b"\x01")).collect();
         match timeout(Duration::from_millis(500), wire.io.write_all(&batch)).await {
             Ok(Ok(())) => calls += 10_000,
             _ => break calls,

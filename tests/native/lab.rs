@@ -7,9 +7,7 @@ use std::time::Duration;
 use micro::client::{ClientBuilder, Protocol};
 use micro::registry::Memory;
 use micro::server::Limits;
-use micro::{
-    Client, Code, Context, Detail, Environment, Error, Result, Running, Sender, Service, Streaming,
-};
+use micro::{Client, Code, Context, Detail, Environment, Error, Result, Running, Sender, Service, Streaming};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 

@@ -80,7 +80,9 @@ impl Load {
     async fn more(&self, count: usize) {
         let until = self.made.load(Ordering::Relaxed) + count;
         soon(async {
-            while self.made.load(Ordering::Relaxed) < until && self.tasks.iter().all(|task| !task.is_finished()) {
+            while self.made.load(Ordering::Relaxed) < until
+                && self.tasks.iter().all(|task| !task.is_finished())
+            {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         })
@@ -98,7 +100,8 @@ impl Load {
 #[tokio::test]
 async fn no_call_is_lost_while_a_node_under_load_stops() {
     let (first, second) = (Site::start().await, Site::start().await);
-    let client = |options: ClientBuilder| options.environment(Environment::empty()).protocol(Protocol::Native);
+    let client =
+        |options: ClientBuilder| options.environment(Environment::empty()).protocol(Protocol::Native);
     let both = client(Client::builder()).address(first.address()).address(second.address());
     let load = Load::begin(&LabClient::new(&both.build()));
     load.more(100).await;

@@ -180,7 +180,8 @@ async fn more_than_the_window_of_the_connection() {
 #[tokio::test]
 async fn grants_beyond_4_gib() {
     for call in [0, 1] {
-        let grants = [open(1, 0, "Stuck", b""), frame(CREDIT, 0, call, [0xff; 4]), frame(CREDIT, 0, call, [0xff; 4])];
+        let grants =
+            [open(1, 0, "Stuck", b""), frame(CREDIT, 0, call, [0xff; 4]), frame(CREDIT, 0, call, [0xff; 4])];
         let (reason, text) = ends(grants.concat()).await;
         assert_eq!((reason, &text[..]), (FLOW, "a window of over 4 GiB"));
     }

@@ -21,7 +21,10 @@ async fn all_shapes(lab: &LabClient) {
     let error = soon(lab.refuse(&ctx, "not now".to_owned()).send()).await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::Aborted, "not now"));
     assert!(error.is_remote());
-    assert_eq!((error.details()[0].type_name(), &error.details()[0].value()[..]), ("lab.Why", &b"\x08\x01"[..]));
+    assert_eq!(
+        (error.details()[0].type_name(), &error.details()[0].value()[..]),
+        ("lab.Why", &b"\x08\x01"[..])
+    );
     assert_eq!(error.metadata().get("tail"), Some("tea"));
 
     for upto in [0, 1, 700] {
@@ -30,7 +33,10 @@ async fn all_shapes(lab: &LabClient) {
         let sum = soon(lab.sum(&ctx, Streaming::from_iter(1..=upto)).send()).await.unwrap();
         assert_eq!(sum, upto * (upto + 1) / 2);
         let doubled = soon(lab.double(&ctx, Streaming::from_iter(1..=upto)).send()).await.unwrap();
-        assert_eq!(soon(doubled.collect()).await.unwrap(), Vec::from_iter((1..=upto).map(|number| 2 * number)));
+        assert_eq!(
+            soon(doubled.collect()).await.unwrap(),
+            Vec::from_iter((1..=upto).map(|number| 2 * number))
+        );
     }
 
     // One after the other, each answered before the next is sent.
@@ -114,7 +120,8 @@ async fn compressed() {
 async fn a_deadline_ends_a_call_on_both_sides() {
     let site = Site::start().await;
     let (lab, ctx) = (site.client(), Context::new());
-    let left = soon(lab.remaining(&ctx, String::new()).timeout(Duration::from_secs(50)).send()).await.unwrap();
+    let left =
+        soon(lab.remaining(&ctx, String::new()).timeout(Duration::from_secs(50)).send()).await.unwrap();
     assert!((40_000..=50_000).contains(&left.unwrap()), "{left:?}");
     let short = Duration::from_millis(50);
     let error = soon(lab.hang(&ctx, String::new()).timeout(short).send()).await.unwrap_err();

@@ -37,7 +37,9 @@ pub(super) fn calls() -> Vec<Vec<u8>> {
             all.push(open(0x79, 1, method, codec, &around));
             let pieces =
                 [open(0x0a, 1, method, codec, &message[..2]), frame(DATA, 1, 1, &message[2..])].concat();
-            all.push([pieces, frame(CREDIT, 0, 1, &[0, 1, 0, 0]), frame(CREDIT, 0, 0, &[0, 1, 0, 0])].concat());
+            all.push(
+                [pieces, frame(CREDIT, 0, 1, &[0, 1, 0, 0]), frame(CREDIT, 0, 0, &[0, 1, 0, 0])].concat(),
+            );
             let stream = [
                 open(0, 1, method, codec, b""),
                 frame(DATA, 0, 1, message),
@@ -46,14 +48,18 @@ pub(super) fn calls() -> Vec<Vec<u8>> {
                 frame(END, 0, 1, b""),
             ];
             all.push(stream.concat());
-            let reset = [open(8, 1, method, codec, message), frame(RESET, 0, 1, &[0]), frame(GO_AWAY, 0, 0, &[0; 5])];
+            let reset =
+                [open(8, 1, method, codec, message), frame(RESET, 0, 1, &[0]), frame(GO_AWAY, 0, 0, &[0; 5])];
             all.push(reset.concat());
         }
     }
     let route = [&[1][..], &text(b"/fuzz.v1.Lab/Echo"), &text(b"json")].concat();
     let named = |call| frame(OPEN, 9, call, b"\x01\"abc\"");
     all.push([frame(ROUTE, 0, 0, &route), named(1), frame(PING, 0, 0, &[1; 8]), named(2), named(9)].concat());
-    all.push([open(0x0d, 1, "Echo", "json", b"\x01\x1f\x8b\x08\0\0\0\0\0\0\xff"), frame(0x90, 7, 1, b"x")].concat());
+    all.push(
+        [open(0x0d, 1, "Echo", "json", b"\x01\x1f\x8b\x08\0\0\0\0\0\0\xff"), frame(0x90, 7, 1, b"x")]
+            .concat(),
+    );
     // Frames, slowly, in pieces, kept open, without reading; and bytes.
     let how = [0, 0b10, 0b110_0110, 0b1011_0010, 0b1000_0110];
     let mut inputs: Vec<_> =
@@ -69,13 +75,17 @@ pub(super) fn answers() -> Vec<Vec<u8>> {
         for (codec, message) in [(0, &b"\"abc\""[..]), (1, b"\n\x03abc")] {
             let call = [0, method, codec];
             let metadata = [&[1][..], &text(b"x-a"), &text(b"1")].concat();
-            let error = [&[5][..], &text(b"gone"), &[1], &text(b"a.B"), &text(b"\x08\x01"), &metadata].concat();
+            let error =
+                [&[5][..], &text(b"gone"), &[1], &text(b"a.B"), &text(b"\x08\x01"), &metadata].concat();
             for frames in [
                 frame(DATA, 1, 1, message),
-                [frame(HEAD, 0, 1, &metadata), frame(DATA, 0, 1, message), frame(END, 0x20, 1, &metadata)].concat(),
-                [frame(DATA, 2, 1, &message[..2]), frame(DATA, 0, 1, &message[2..]), frame(END, 0, 1, b"")].concat(),
+                [frame(HEAD, 0, 1, &metadata), frame(DATA, 0, 1, message), frame(END, 0x20, 1, &metadata)]
+                    .concat(),
+                [frame(DATA, 2, 1, &message[..2]), frame(DATA, 0, 1, &message[2..]), frame(END, 0, 1, b"")]
+                    .concat(),
                 [frame(DATA, 0, 1, message), frame(END, 0xa0, 1, &error)].concat(),
-                [frame(CREDIT, 0, 1, &[0, 1, 0, 0]), frame(PING, 0, 0, &[0; 8]), frame(RESET, 0, 1, &[1])].concat(),
+                [frame(CREDIT, 0, 1, &[0, 1, 0, 0]), frame(PING, 0, 0, &[0; 8]), frame(RESET, 0, 1, &[1])]
+                    .concat(),
                 [frame(GO_AWAY, 0, 0, b"\0\0\0\x01\0bye"), frame(DATA, 1, 1, message)].concat(),
                 frame(GO_AWAY, 0, 0, b"\0\0\0\0\x06not here"),
             ] {

@@ -23,7 +23,8 @@ use crate::error::Result;
 use crate::metadata::Metadata;
 use crate::protocol::{Outgoing, Site};
 
-const ECHO: MethodDescriptor = MethodDescriptor::new::<String, String>("test.Lab", "Echo", "/test.Lab/Echo", "");
+const ECHO: MethodDescriptor =
+    MethodDescriptor::new::<String, String>("test.Lab", "Echo", "/test.Lab/Echo", "");
 const REPEAT: MethodDescriptor =
     MethodDescriptor::new::<(usize, usize), Streaming<String>>("test.Lab", "Repeat", "/test.Lab/Repeat", "");
 const SUM: MethodDescriptor =
@@ -46,9 +47,14 @@ struct Plan {
 
 fn plan(longest: usize) -> impl Strategy<Value = Plan> {
     let length = prop_oneof![0..100_usize, 0..longest];
-    (0..4_usize, length, 0..6_usize, any::<bool>(), prop_oneof![Just(None), (0..3000_u64).prop_map(Some)]).prop_map(
-        |(method, length, count, compressed, given_up)| Plan { method, length, count, compressed, given_up },
-    )
+    (0..4_usize, length, 0..6_usize, any::<bool>(), prop_oneof![Just(None), (0..3000_u64).prop_map(Some)])
+        .prop_map(|(method, length, count, compressed, given_up)| Plan {
+            method,
+            length,
+            count,
+            compressed,
+            given_up,
+        })
 }
 
 struct Tasks;
@@ -81,7 +87,10 @@ fn site() -> Site {
             Ok(sum) as Result<_>
         }),
     );
-    binder.endpoint(&METHODS[3], returning(|_, texts: Streaming<String>| async move { Ok(texts) as Result<_> }));
+    binder.endpoint(
+        &METHODS[3],
+        returning(|_, texts: Streaming<String>| async move { Ok(texts) as Result<_> }),
+    );
     Site {
         routes: Routes::new(binder).unwrap(),
         subscribers: Subscribers::default(),

@@ -17,7 +17,8 @@ const BEGIN: &str =
 const END: &str = "<!-- conformance: end -->\n";
 
 /// The suite does not know this wire, and gives out the cases of Connect and gRPC for it.
-const NATIVE: &str = "Our client against our server on the native wire, with the cases of Connect and those of gRPC";
+const NATIVE: &str =
+    "Our client against our server on the native wire, with the cases of Connect and those of gRPC";
 
 type Result<T> = std::result::Result<T, String>;
 

@@ -15,11 +15,14 @@ use super::local::{self, Inside};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
-use crate::selector::{Candidate, Outcome, Pick, usable};
+use crate::selector::{Candidate, Outcome, Pick, is_usable, usable};
 
 /// How many connections to a node, one after the other, may be found to be closing. Each was there before
 /// the call, and so may be the next one, where many calls make them.
 const FAREWELLS: usize = 3;
+
+/// So many nodes are looked at for every call.
+const FEW: usize = 16;
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
 const LAST_RESORTS: usize = 3;
@@ -228,6 +231,16 @@ impl Tried {
     /// Picks among the nodes that are in use, and among all where none is: a node that was
     /// unreachable a moment ago is better than no answer.
     fn pick(&mut self, core: &Core, nodes: &[Arc<Candidate>]) -> Option<Pick> {
+        // In a large fleet any node will do most of the time, and looking at all of them for each call
+        // would cost more than the call.
+        if nodes.len() > FEW
+            && let Some(pick) = core.selector.pick(nodes)
+        {
+            if is_usable(pick.candidate()) && !self.has(pick.candidate()) {
+                return Some(pick);
+            }
+            pick.withdraw();
+        }
         let in_use = usable(nodes, |node| !self.has(node));
         if !in_use.is_empty() {
             return core.selector.pick(&in_use);

@@ -33,7 +33,7 @@ pub(crate) use local::{Entered, Entrance, Local, LocalAnswer, LocalCall, Wrap, c
 #[doc(hidden)]
 pub use outcome::Failure;
 pub use outcome::Outcome;
-pub(crate) use pace::Run;
+pub(crate) use pace::{Pace, Run};
 pub(crate) use routes::{Routes, camel_case};
 pub(crate) use run::{Arrival, run};
 pub(crate) use serve::Request;

@@ -131,6 +131,11 @@ pub fn usable(
     }
 }
 
+/// Whether a node is in use.
+pub(crate) fn is_usable(candidate: &Candidate) -> bool {
+    !candidate.was_ejected() || candidate.is_available(Instant::now())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,6 +59,11 @@ impl Pick {
         &self.candidate
     }
 
+    /// There is no call after all, and nothing is learnt.
+    pub(crate) fn withdraw(mut self) {
+        self.reported = true;
+    }
+
     /// The call is over; its latency is the time since the pick.
     pub fn done(mut self, outcome: Outcome) {
         let latency = self.since.elapsed();

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::io::duplex;
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Connection, call, open};
 use super::link::Link;
@@ -104,8 +104,7 @@ fn site() -> Site {
 
 async fn make<A: Body, B: Body>(connection: Connection, plan: &Plan, request: A) -> Result<B> {
     let codec = Codec::JSON;
-    let outgoing = Outgoing {
-        service: "lab".into(),
+    let mut outgoing = Outgoing {
         method: &METHODS[plan.method],
         codec: codec.clone(),
         compression: Compression::ALL.first().copied().filter(|_| plan.compressed),
@@ -115,7 +114,8 @@ async fn make<A: Body, B: Body>(connection: Connection, plan: &Plan, request: A)
         body: request.write(&codec)?,
         max_message_size: 1 << 22,
     };
-    B::read(call(&connection, outgoing, || {}).await?.body, &codec, |error| error)
+    let answer = call(connection, &mut outgoing, Instant::now(), || {}).await?;
+    B::read(answer.body, &codec, |error| error)
 }
 
 /// Makes the call and checks its answer.

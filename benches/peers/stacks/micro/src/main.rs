@@ -67,7 +67,7 @@ impl load::Stack for Micro {
         let setting = Setting::parse(variant)?;
         let service = Service::new(SERVICE).registry(Memory::new()).handle(Echo);
         let service = if setting.methods > 0 { service.handle(Many(setting.methods)) } else { service };
-        let service = if setting.is_per_core() { per_core(service)? } else { service };
+        let service = if setting.is_per_core() { service.runtime_per_core() } else { service };
         let running = service.start().await?;
         ready.at(running.address().parse()?)?;
         Ok(running.until_signal().await?)
@@ -79,16 +79,6 @@ impl load::Stack for Micro {
         let bench = BenchClient::with_name(&client, SERVICE);
         Ok(Connection { bench, ctx: Context::new(), json: setting.is_json() })
     }
-}
-
-#[cfg(feature = "per-core")]
-fn per_core(service: Service) -> Result<Service> {
-    Ok(service.runtime_per_core())
-}
-
-#[cfg(not(feature = "per-core"))]
-fn per_core(_service: Service) -> Result<Service> {
-    Err("one runtime per core is not built in: build `stack-micro` with the feature `per-core`".into())
 }
 
 struct Connection {

@@ -75,11 +75,9 @@ impl Role for Client {
         let mut late = Vec::new();
         for (call, entry) in &state.calls {
             match entry.deadline {
-                Some(deadline) if entry.receiving.end.is_some() || deadline <= now => {
-                    if entry.receiving.end.is_none() {
-                        late.push(*call);
-                    }
-                }
+                // It is over, and its reader has not looked yet.
+                _ if entry.receiving.end.is_some() => {}
+                Some(deadline) if deadline <= now => late.push(*call),
                 Some(deadline) => next = Some(next.map_or(deadline, |next| next.min(deadline))),
                 None => {}
             }

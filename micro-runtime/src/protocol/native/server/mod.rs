@@ -2,7 +2,6 @@
 
 mod answer;
 mod begin;
-mod pace;
 mod role;
 mod route;
 

@@ -8,10 +8,9 @@ use tokio::time::Instant;
 
 use super::answer::{self, Call, ensure, put_end};
 use super::begin::{Begin, Said};
-use super::pace::Run;
 use super::route::Route;
 use super::{Host, Running};
-use crate::endpoint::Inbound;
+use crate::endpoint::{Inbound, Run};
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, NONE};
 use crate::protocol::Site;
@@ -69,8 +68,8 @@ impl<H: Host> Server<H> {
         let number = usize::try_from(fields.number()?).unwrap_or(usize::MAX);
         let mut literal = None;
         let route = match number {
-            0 => literal.insert(Route::read(&mut fields, &self.site)?),
-            number => self.routes.get_mut(number - 1).ok_or_else(|| {
+            0 => &*literal.insert(Route::read(&mut fields, &self.site)?),
+            number => self.routes.get(number - 1).ok_or_else(|| {
                 Violation::of_protocol(format!("a call on the route {number}, which is not named"))
             })?,
         };
@@ -106,16 +105,12 @@ impl<H: Host> Server<H> {
         }
         let how = route.pace.next();
         let item = Item::new(payload.from(start), head.has(COMPRESSED));
-        if let Some(began) = self.start(at, head.call, begin, item, how, task)
-            && let Some(route) = self.routes.get_mut(number.wrapping_sub(1))
-        {
-            route.pace.took(began.elapsed());
-        }
+        self.start(at, head.call, begin, item, how, task);
+        route.pace.ran(how);
         Ok(())
     }
 
-    /// Runs a call whose message is there: at once and here, as far as it gets, and then in a task. Returns
-    /// when it began to run here, where that is to be known.
+    /// Runs a call whose message is there: at once and here, as far as it gets, and then in a task.
     fn start(
         &self,
         at: &mut Locked<'_>,
@@ -124,12 +119,12 @@ impl<H: Host> Server<H> {
         item: Item,
         how: Run,
         task: &mut TaskContext<'_>,
-    ) -> Option<std::time::Instant> {
+    ) {
         let request = match item.checked(at.link.read_limits()) {
             Ok(message) => Inbound::One(message),
             Err(error) => {
                 fail(at.state(), call, &error);
-                return None;
+                return;
             }
         };
         let mut running: Running = Box::pin(answer::serve(self.call(at.link, call, begin, request)));
@@ -139,7 +134,6 @@ impl<H: Host> Server<H> {
         if apart || running.as_mut().poll(task).is_pending() {
             self.spawn(at, call, running);
         }
-        if let Run::Timed(began) = how { Some(began) } else { None }
     }
 
     fn call(&self, link: &Arc<Link>, call: u32, begin: Begin, request: Inbound) -> Call {

@@ -1,14 +1,12 @@
 use std::sync::Arc;
 
 use crate::codec::Codec;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Pace};
 use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::settings::{MAX_CODEC, MAX_PATH};
 use crate::protocol::native::violation::Violation;
-
-use super::pace::Pace;
 
 /// A method and the codec of its messages, found once and called often.
 pub(super) struct Route {

@@ -46,7 +46,7 @@ pub(super) async fn send(
                 stage.set(Stage::CONNECTING);
                 tried.pick(core, &nodes)
             }
-            None => look_up(core, channel, &mut tried, stage).boxed().await?,
+            None => hold(limit, look_up(core, channel, &mut tried, stage).boxed()).await?,
         };
         let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
         match local::call(core, pick.candidate().node(), outgoing)? {
@@ -84,10 +84,12 @@ pub(super) async fn send(
         let way = match core.connections.ready(&node.address, protocol) {
             Some(way) => Ok(way),
             // It is large, and seldom needed.
-            None => core.connections.way(&node.address, protocol, told).boxed().await,
+            None => hold(limit, core.connections.way(&node.address, protocol, told).boxed()).await,
         };
         let way = match way {
             Ok(way) => way,
+            // That is no fault of the node.
+            Err(error) if limit.as_ref().is_some_and(Limit::is_over) => return Err(error),
             Err(error) => {
                 let node = pick.candidate().clone();
                 pick.done(Outcome::Unreachable);

@@ -65,6 +65,11 @@ impl Limit {
         }
     }
 
+    /// Whether the deadline has passed.
+    pub(super) fn is_over(&self) -> bool {
+        self.timeout.is_zero() || Instant::now() >= self.deadline
+    }
+
     /// The error of a call that did not get as far as to be sent.
     #[cold]
     pub(super) fn exceeded_while(&self, doing: &str, registered: &str) -> Error {

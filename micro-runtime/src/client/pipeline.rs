@@ -133,7 +133,7 @@ async fn transmit<B: Body>(
     let core = channel.0.client.core()?;
     let stage = Stage::default();
     // In a box of its own: two small ones are had faster than a large one.
-    let sent = hold(limit, Box::pin(failover::send(core, channel, outgoing, limit, &stage))).await;
+    let sent = Box::pin(failover::send(core, channel, outgoing, limit, &stage)).await;
     let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
         (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
             limit.exceeded_while(doing, &channel.0.service)

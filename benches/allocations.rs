@@ -40,15 +40,15 @@ struct Way {
 }
 
 const WAYS: &[Way] = &[
-    Way { name: "native", most: 20, client: Some(|client| client.protocol(Protocol::Native)) },
-    Way { name: "gRPC", most: 120, client: Some(|client| client.protocol(Protocol::Grpc)) },
-    Way { name: "Connect, HTTP/2", most: 120, client: Some(|client| client.protocol(Protocol::Connect)) },
+    Way { name: "native", most: 15, client: Some(|client| client.protocol(Protocol::Native)) },
+    Way { name: "gRPC", most: 34, client: Some(|client| client.protocol(Protocol::Grpc)) },
+    Way { name: "Connect, HTTP/2", most: 37, client: Some(|client| client.protocol(Protocol::Connect)) },
     Way {
         name: "Connect, HTTP/1.1",
-        most: 120,
+        most: 36,
         client: Some(|client| client.protocol(Protocol::Connect).http_version(HttpVersion::Http1)),
     },
-    Way { name: "in the process", most: 20, client: None },
+    Way { name: "in the process", most: 9, client: None },
 ];
 
 fn main() -> ExitCode {

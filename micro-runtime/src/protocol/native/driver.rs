@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::frame::{self, ACK, EXTENSIONS, FrameHead, HEAD, Kind};
-use super::link::{Link, Locked, State};
+use super::frame::{self, EXTENSIONS, FrameHead, HEAD, Kind};
+use super::link::{Link, Locked};
 use super::outbox::{Outbox, SLICES};
+use super::role::{Payload, Role, credit, go_away, ping};
 use super::violation::{Reason, Violation};
 use crate::error::Error;
 
@@ -33,61 +34,6 @@ pub(super) const MOST_WAITING: usize = 4 * 1024 * 1024;
 
 /// How long a side that has said its last waits for the other one to close.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What a side makes of the frames that arrive.
-pub(crate) trait Role: Send + Unpin {
-    /// Whether nothing is read while too much waits to be written. One side at the most may do so, or both
-    /// could wait for each other.
-    const THROTTLES: bool;
-
-    /// Handles the frames of a call.
-    fn frame(
-        &mut self,
-        at: &mut Locked<'_>,
-        head: FrameHead,
-        payload: Payload<'_>,
-        task: &mut TaskContext<'_>,
-    ) -> Result<(), Violation>;
-
-    /// The other side takes no calls after this one.
-    fn leaves(&mut self, at: &mut Locked<'_>, last: u32, reason: Option<Reason>, text: &str);
-
-    /// Looks at all calls whose time may be up, and returns when to look again.
-    fn look(&mut self, link: &Link, state: &mut State, now: Instant) -> Option<Instant>;
-
-    /// The last call of the other side, which `GoAway` names.
-    fn last(&self) -> u32;
-
-    /// Whether others are to have their turn before more is read.
-    fn wants_rest(&mut self) -> bool {
-        false
-    }
-}
-
-/// The payload of a frame, in the buffer of the connection.
-#[derive(Debug)]
-pub(crate) struct Payload<'a> {
-    buffer: &'a mut BytesMut,
-    length: usize,
-    room: usize,
-}
-
-impl Payload<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
-    }
-
-    /// What stands behind so many bytes. Little is copied, so that it does not keep the whole buffer.
-    pub(super) fn from(self, start: usize) -> Bytes {
-        let Self { buffer, length, room } = self;
-        if length - start < room / 8 {
-            return Bytes::copy_from_slice(&buffer[start..length]);
-        }
-        let mut bytes = buffer.split_to(length);
-        bytes.advance(start);
-        bytes.freeze()
-    }
-}
 
 /// A connection as a task runs it: a future that ends with it.
 pub(crate) struct Driver<T, R> {
@@ -503,34 +449,4 @@ impl<T, R> Drop for Driver<T, R> {
 #[cold]
 fn too_large(length: usize, most: u32) -> Violation {
     Violation::of_protocol(format!("a frame of {length} bytes, where the most are {most}"))
-}
-
-fn ping(state: &mut State, head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
-    let payload: [u8; 8] =
-        payload.try_into().map_err(|_| Violation::of_protocol("a ping that is not of 8 bytes"))?;
-    if head.has(ACK) {
-        return Ok(());
-    }
-    // Who pings and does not read the answers has none of them kept.
-    if state.out.len() > MOST_WAITING {
-        return Err(Violation::new(Reason::TooMuch, "pings whose answers are not read"));
-    }
-    frame::put(&mut state.out.tail, Kind::Ping, ACK, 0, |out| out.put_slice(&payload));
-    Ok(())
-}
-
-fn credit(state: &mut State, head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
-    let amount = payload.try_into().map(u32::from_be_bytes);
-    let amount = amount.map_err(|_| Violation::of_protocol("a grant that is not of 4 bytes"))?;
-    state.granted(head.call, amount.into())
-}
-
-fn go_away(at: &mut Locked<'_>, role: &mut impl Role, payload: &[u8]) -> Result<(), Violation> {
-    let (last, rest) = payload
-        .split_first_chunk()
-        .and_then(|(last, rest)| Some((u32::from_be_bytes(*last), rest.split_first()?)))
-        .ok_or_else(|| Violation::of_protocol("a `GoAway` that is too short"))?;
-    let text = String::from_utf8_lossy(rest.1);
-    role.leaves(at, last, Reason::of(*rest.0), &text);
-    Ok(())
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::entry::{Entry, Item};
-use super::link::{Link, State};
+use super::link::Link;
+use super::state::State;
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 

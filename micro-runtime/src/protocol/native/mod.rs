@@ -21,8 +21,10 @@ mod interleavings;
 mod link;
 mod outbox;
 mod pump;
+mod role;
 pub(crate) mod server;
 mod settings;
+mod state;
 mod violation;
 
 pub(crate) use bounds::{Bounds, MAX_BUFFERED};

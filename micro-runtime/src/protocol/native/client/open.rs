@@ -19,9 +19,10 @@ use crate::protocol::native::fields::{put_bytes, put_metadata, put_number, size_
 use crate::protocol::native::frame::{
     self, ANSWER_COMPRESSION, COMPRESSED, Kind, LAST, MESSAGE, METADATA, TIMEOUT, cost, within,
 };
-use crate::protocol::native::link::{Link, Reset, State, again};
+use crate::protocol::native::link::Link;
 use crate::protocol::native::pump::{Pump, Pumped};
 use crate::protocol::native::settings::{MAX_CODEC, MAX_PATH, marked, number_of};
+use crate::protocol::native::state::{Reset, State, again};
 
 /// The route that has no number: its path and its codec stand in the frame.
 const LITERAL: u64 = 0;

@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::metadata::Metadata;
-use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::frame::{FAILED, FrameHead, Kind, METADATA};
-use crate::protocol::native::link::{Link, Locked, Reset, State};
+use crate::protocol::native::link::{Link, Locked};
+use crate::protocol::native::role::{Payload, Role};
+use crate::protocol::native::state::{Reset, State};
 use crate::protocol::native::violation::{Reason, Violation};
 use crate::protocol::read_limits::ReadLimits;
 

@@ -11,7 +11,7 @@ use crate::metadata::{Around, Metadata};
 use crate::protocol::Answer;
 use crate::protocol::native::entry::Entry;
 use crate::protocol::native::inbox::{Inbox, Reader};
-use crate::protocol::native::link::{Reset, State};
+use crate::protocol::native::state::{Reset, State};
 
 /// Returns when the server has said something. Only where there is a stream in both directions it does not
 /// wait: the server may say something only after a message that comes only after this has returned.

@@ -20,9 +20,10 @@ use crate::protocol::native::driver::MOST_WAITING;
 use crate::protocol::native::entry::Entry;
 use crate::protocol::native::fields::{put_error, put_metadata, size_of};
 use crate::protocol::native::frame::{self, COMPRESSED, FAILED, HEAD, Kind, LAST, METADATA, cost};
-use crate::protocol::native::link::{Link, Reset, State};
+use crate::protocol::native::link::Link;
 use crate::protocol::native::pump::{Pump, Pumped};
 use crate::protocol::native::settings::marked;
+use crate::protocol::native::state::{Reset, State};
 
 /// What is left of the text of an error that does not fit into a frame, in bytes.
 const LONGEST_TEXT: usize = 4096;

@@ -14,12 +14,13 @@ use crate::endpoint::{Inbound, Run};
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, NONE};
 use crate::protocol::Site;
-use crate::protocol::native::driver::{Payload, Role};
 use crate::protocol::native::entry::{Entry, Item};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::frame::{COMPRESSED, FrameHead, Kind, LAST, MESSAGE, MORE, cost};
 use crate::protocol::native::inbox::{Inbox, Reader};
-use crate::protocol::native::link::{Link, Locked, Reset, State};
+use crate::protocol::native::link::{Link, Locked};
+use crate::protocol::native::role::{Payload, Role};
+use crate::protocol::native::state::{Reset, State};
 use crate::protocol::native::violation::{Reason, Violation};
 
 /// The role of a server.

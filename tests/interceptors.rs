@@ -349,8 +349,9 @@ async fn a_service_knows_who_calls() {
     assert_eq!(log.take(), ["memory"]);
 
     let registry = Memory::new();
-    let service = Service::new("numbers").registry(registry.clone()).intercept(who.clone());
-    let service = service.handle(Handler::default()).start().await.unwrap();
+    // Its client is told nothing, and so calls in the process.
+    let service = Service::new("numbers").environment(micro::Environment::empty()).registry(registry.clone());
+    let service = service.intercept(who.clone()).handle(Handler::default()).start().await.unwrap();
     let numbers = NumbersClient::new(&Client::builder().registry(registry).build());
     numbers.add(&Context::new(), (1, 2)).await.unwrap();
     let seen = log.take();

@@ -1,4 +1,7 @@
-//! The native wire: one connection for all calls to an address.
+//! The native wire: a connection for all calls to an address, and a few where there are many at a time.
+//!
+//! A connection is read and written by one task, on one core at a time. Calls on one are written together, and so
+//! the first that is not busy is taken; those that are not needed any more are closed by their server, as idle.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +17,12 @@ use crate::protocol::native::client::{Connection, NotOpened, open};
 use crate::protocol::native::{Bounds, Settings};
 use crate::tls;
 
+/// With so many calls a connection is busy.
+const BUSY: usize = 32;
+
+/// For how long no further connection is made after one could not be.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// For how long a node that does not speak the wire, although its record says so, is not asked again.
 const NOT_ASKED: Duration = Duration::from_secs(60);
 
@@ -26,12 +35,22 @@ pub(super) struct Home {
 }
 
 enum Way {
-    Open(Connection),
+    /// At least one, the longest there first, and whether there may be another one.
+    Open(Vec<Connection>, Growth),
     /// All calls that need the connection wait for the same attempt, which goes on in a task of its own,
     /// whatever becomes of them.
     Connecting(SharedFuture<BoxFuture<'static, Attempt>>),
     /// HTTP answered there.
     Closed(Instant),
+}
+
+/// Whether another connection may be made.
+enum Growth {
+    May,
+    /// One is on the way.
+    Goes,
+    /// One could not be made.
+    MayAfter(Instant),
 }
 
 type Attempt = Result<Found, Arc<Error>>;
@@ -55,21 +74,68 @@ impl Home {
     }
 
     /// The connection to an address that is there already.
-    pub(super) fn ready(&self, address: &str) -> Option<Connection> {
-        match self.ways().get(address) {
-            Some(Way::Open(connection)) if !connection.is_closed() => Some(connection.clone()),
+    pub(super) fn ready(self: &Arc<Self>, address: &str) -> Option<Connection> {
+        match self.ways().get_mut(address) {
+            Some(Way::Open(connections, growth)) => self.choose(address, connections, growth),
             _ => None,
         }
+    }
+
+    /// The first connection that is not busy, or the one with the fewest calls; then another one is on its way
+    /// for the calls to come.
+    fn choose(
+        self: &Arc<Self>,
+        address: &str,
+        connections: &[Connection],
+        growth: &mut Growth,
+    ) -> Option<Connection> {
+        let open = || connections.iter().filter(|connection| !connection.is_closed());
+        if let Some(free) = open().find(|connection| connection.calls() < BUSY) {
+            return Some(free.clone());
+        }
+        let least = open().min_by_key(|connection| connection.calls())?;
+        let may = match growth {
+            Growth::May => true,
+            Growth::Goes => false,
+            Growth::MayAfter(time) => Instant::now() >= *time,
+        };
+        if may && open().count() < self.opener.max_connections {
+            *growth = Growth::Goes;
+            self.grow(address.to_owned());
+        }
+        Some(least.clone())
+    }
+
+    /// Makes another connection.
+    fn grow(self: &Arc<Self>, address: String) {
+        let (opener, settings, bounds) = (self.opener.clone(), self.settings, self.bounds);
+        let home = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let outcome = timeout(opener.connect_timeout, dial(&opener, &address, settings, bounds)).await;
+            let Some(home) = home.upgrade() else { return };
+            if let Some(Way::Open(connections, growth)) = home.ways().get_mut(&address) {
+                connections.retain(|connection| !connection.is_closed());
+                *growth = match outcome {
+                    Ok(Ok(connection)) => {
+                        connections.push(connection);
+                        Growth::May
+                    }
+                    _ => Growth::MayAfter(Instant::now() + PAUSE),
+                };
+            }
+        });
     }
 
     /// The connection to an address.
     pub(super) async fn get(self: &Arc<Self>, address: &str) -> Result<Found> {
         let attempt = {
             let ways = &mut *self.ways();
+            if let Some(Way::Open(connections, growth)) = ways.get_mut(address)
+                && let Some(connection) = self.choose(address, connections, growth)
+            {
+                return Ok(Found::Open(connection, true));
+            }
             match ways.get(address) {
-                Some(Way::Open(connection)) if !connection.is_closed() => {
-                    return Ok(Found::Open(connection.clone(), true));
-                }
                 // One that has ended and still stands here was in a runtime that ended, or panicked.
                 Some(Way::Connecting(attempt)) if attempt.peek().is_none() => attempt.clone(),
                 Some(Way::Closed(until)) if Instant::now() < *until => {
@@ -105,7 +171,7 @@ impl Home {
             let ways = &mut *home.ways();
             match &attempt {
                 Ok(Found::Open(connection, _)) => {
-                    ways.insert(address, Way::Open(connection.clone()));
+                    ways.insert(address, Way::Open(vec![connection.clone()], Growth::May));
                 }
                 Ok(Found::NotSpoken(_)) => {
                     ways.insert(address, Way::Closed(Instant::now() + NOT_ASKED));
@@ -123,7 +189,7 @@ impl Home {
 impl Way {
     fn is_gone(&self) -> bool {
         match self {
-            Self::Open(connection) => connection.is_closed(),
+            Self::Open(connections, _) => connections.iter().all(Connection::is_closed),
             Self::Connecting(attempt) => attempt.peek().is_some(),
             Self::Closed(until) => *until <= Instant::now(),
         }

@@ -138,6 +138,11 @@ impl Connection {
         &self.0.0
     }
 
+    /// How many calls have it, about: each holds it, and so does whoever asks.
+    pub(crate) fn calls(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
     /// Whether no new calls can be made on it.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.0.is_leaving()

@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// How often each stack meets each workload; the results are the medians [default: 3; quick: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
-    /// The folder for the report. Results that are there and not measured again are kept.
+    /// The folder for the report. Each of the peers, the growth and the builds replaces what is there of its kind.
     #[arg(long, default_value = "report")]
     pub(crate) out: PathBuf,
     /// Less than three minutes: the workloads that the bars are about, each for a short time.

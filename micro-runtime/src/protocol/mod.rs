@@ -164,6 +164,7 @@ where
     Fut: Future<Output = Result<Response<B>>> + Send + 'static,
 {
     match protocol {
+        // The native wire is not HTTP and has a way of its own; what is called over HTTP in its place is Connect.
         Protocol::Connect | Protocol::Native => connect::client::call(outgoing, target, send).await,
         Protocol::Grpc => grpc::client::call(outgoing, target, Dialect::Grpc, send).await,
         Protocol::GrpcWeb => grpc::client::call(outgoing, target, Dialect::Web, send).await,

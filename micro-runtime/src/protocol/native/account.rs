@@ -2,8 +2,8 @@
 //!
 //! What arrives is taken off a window; once it is read, as much more is granted. A message that is
 //! larger than the window of its call is granted the rest of itself while it arrives, so that any size
-//! gets through: that is lent, and paid back when the message is read. All that is lent on a connection
-//! together is bounded.
+//! gets through: that is lent, and paid back as messages are read. What is lent on a connection is lent
+//! to all messages together that are not whole, and is bounded.
 
 use super::violation::Violation;
 use crate::error::{Error, Result};
@@ -15,11 +15,11 @@ pub(super) struct Account {
     left: u64,
     /// What was read and is not granted again yet.
     read: u64,
-    /// What is lent to messages that are larger than their windows.
+    /// How much is held of messages that are not whole.
+    parts: u64,
+    /// How much more than the window was granted for their sake.
     lent: u64,
     max_lent: u64,
-    /// What calls that are over have not paid back, and is held back from what is granted.
-    owed: u64,
 }
 
 /// The account of a call.
@@ -28,22 +28,13 @@ pub(super) struct CallAccount {
     size: u64,
     left: u64,
     read: u64,
-    /// What is lent of the window of the call.
     lent: u64,
-    /// What is lent of the window of the connection, which is that or more.
-    lent_of_all: u64,
 }
 
 impl Account {
     pub(super) fn new(window: u32, max_lent: usize) -> Self {
-        Self {
-            size: window.into(),
-            left: window.into(),
-            read: 0,
-            lent: 0,
-            max_lent: max_lent as u64,
-            owed: 0,
-        }
+        let size = window.into();
+        Self { size, left: size, read: 0, parts: 0, lent: 0, max_lent: max_lent as u64 }
     }
 
     /// Notes bytes that arrived.
@@ -52,23 +43,62 @@ impl Account {
         Ok(())
     }
 
+    /// Notes that the bytes which have just arrived belong to a message that goes on, and returns what is
+    /// to be granted now.
+    fn hold(&mut self, part: usize) -> Result<u64> {
+        self.parts += part as u64;
+        if self.is_low() && self.parts > self.max_lent {
+            return Err(Error::resource_exhausted(format!(
+                "the large messages that arrive on this connection at the same time exceed {} bytes \
+                 (the option `max_buffered` of the side that reads them)",
+                self.max_lent
+            )));
+        }
+        Ok(self.grant())
+    }
+
+    /// Notes that a message is whole, or given up, of which this much was held.
+    pub(super) fn release(&mut self, parts: usize) {
+        self.parts -= parts as u64;
+    }
+
     /// Notes bytes that were read, and returns what is to be granted now, which mostly is nothing:
     /// grants go out for many messages together.
     pub(super) fn read(&mut self, bytes: u64) -> u64 {
-        let paid = bytes.min(self.owed);
-        self.owed -= paid;
-        self.read += bytes - paid;
+        self.note_read(bytes);
+        self.grant()
+    }
+
+    /// The same where nothing can be granted yet: that follows with whatever is read next.
+    pub(super) fn note_read(&mut self, bytes: u64) {
+        // What is lent for messages that are still not whole is not paid back: they would never be.
+        let back = bytes.min(self.lent.saturating_sub(self.parts));
+        self.lent -= back;
+        self.read += bytes - back;
+    }
+
+    /// Lends where little is left, since many messages could fill the window of which none is whole.
+    fn grant(&mut self) -> u64 {
+        if self.is_low() {
+            let due = self.parts.min(self.max_lent).saturating_sub(self.lent);
+            self.lent += due;
+            self.read += due;
+        }
         if self.read < self.size / 4 {
             return 0;
         }
         self.left += self.read;
         std::mem::take(&mut self.read)
     }
+
+    fn is_low(&self) -> bool {
+        self.left < self.size / 2
+    }
 }
 
 impl CallAccount {
     pub(super) fn new(window: u32) -> Self {
-        Self { size: window.into(), left: window.into(), read: 0, lent: 0, lent_of_all: 0 }
+        Self { size: window.into(), left: window.into(), read: 0, lent: 0 }
     }
 
     /// Notes bytes that arrived.
@@ -77,53 +107,29 @@ impl CallAccount {
         Ok(())
     }
 
-    /// Lends the call the rest of a message that goes on, of which this much has just arrived, where less
-    /// than half of its window is left, or of the connection's: many calls could fill that with messages
-    /// of which none is whole. Returns what is to be granted of the call and on the connection.
-    pub(super) fn lend(&mut self, arrived: usize, account: &mut Account) -> Result<(u64, u64)> {
+    /// Notes that the bytes which have just arrived belong to a message that goes on, and lends the call
+    /// some of the rest of it where less than half of its window is left. Returns what is to be granted
+    /// of the call and on the connection.
+    pub(super) fn hold(&mut self, part: usize, account: &mut Account) -> Result<(u64, u64)> {
+        let of_all = account.hold(part)?;
         let of_call = if self.left < self.size / 2 { self.size / 2 } else { 0 };
-        let amount = if account.left < account.size / 2 { of_call.max(arrived as u64) } else { of_call };
-        if amount == 0 {
-            return Ok((0, 0));
-        }
-        if account.lent + amount > account.max_lent {
-            return Err(Error::resource_exhausted(format!(
-                "the large messages that arrive on this connection at the same time exceed {} bytes \
-                 (the option `max_buffered` of the side that reads them)",
-                account.max_lent
-            )));
-        }
-        account.lent += amount;
-        self.lent_of_all += amount;
         self.lent += of_call;
         self.left += of_call;
-        Ok((of_call, account.read(amount)))
+        Ok((of_call, of_all))
     }
 
     /// Notes bytes that were read, and returns what is to be granted of the call and on the connection.
     pub(super) fn read(&mut self, bytes: usize, account: &mut Account) -> (u64, u64) {
         let bytes = bytes as u64;
-        let back = bytes.min(self.lent_of_all);
-        self.lent_of_all -= back;
-        account.lent -= back;
-        let connection = account.read(bytes - back);
         let back = bytes.min(self.lent);
         self.lent -= back;
         self.read += bytes - back;
+        let of_all = account.read(bytes);
         if self.read < self.size / 2 {
-            return (0, connection);
+            return (0, of_all);
         }
         self.left += self.read;
-        (std::mem::take(&mut self.read), connection)
-    }
-
-    /// Gives everything back on the connection that the call holds: `held` are the bytes that nobody will
-    /// read. Returns what is to be granted on the connection.
-    pub(super) fn close(&mut self, held: usize, account: &mut Account) -> u64 {
-        let back = std::mem::take(&mut self.lent_of_all);
-        account.lent -= back;
-        account.owed += back;
-        account.read(held as u64)
+        (std::mem::take(&mut self.read), of_all)
     }
 }
 
@@ -137,15 +143,15 @@ pub(super) struct Balance {
     pub(super) size: u64,
     pub(super) left: u64,
     pub(super) read: u64,
+    pub(super) parts: u64,
     pub(super) lent: u64,
-    pub(super) owed: u64,
 }
 
 #[cfg(test)]
 impl Account {
     pub(super) fn balance(&self) -> Balance {
-        let Self { size, left, read, lent, owed, .. } = *self;
-        Balance { size, left, read, lent, owed, ..Balance::default() }
+        let Self { size, left, read, parts, lent, .. } = *self;
+        Balance { size, left, read, parts, lent, ..Balance::default() }
     }
 }
 
@@ -163,42 +169,90 @@ mod tests {
 
     const WINDOW: u32 = 1 << 16;
 
+    /// What a connection and its calls hold, and what a sender that does as it is told may send.
+    struct Lab {
+        account: Account,
+        calls: Vec<CallAccount>,
+        windows: Vec<u64>,
+        window: u64,
+    }
+
+    impl Lab {
+        fn new(window: u32, max_lent: usize, calls: usize) -> Self {
+            Self {
+                account: Account::new(window, max_lent),
+                calls: (0..calls).map(|_| CallAccount::new(WINDOW)).collect(),
+                windows: vec![WINDOW.into(); calls],
+                window: window.into(),
+            }
+        }
+
+        fn fits(&self, call: usize, bytes: usize) -> bool {
+            self.windows[call].min(self.window) >= bytes as u64
+        }
+
+        /// A piece arrives, which is the whole of a message or its end where `parts` were held before.
+        fn arrive(&mut self, call: usize, bytes: usize, more: bool, parts: usize) -> Result<()> {
+            assert!(self.fits(call, bytes), "{bytes} do not fit: {:?} {:?}", self.account, self.calls[call]);
+            self.account.arrive(bytes).unwrap();
+            self.calls[call].arrive(bytes).unwrap();
+            self.windows[call] -= bytes as u64;
+            self.window -= bytes as u64;
+            if more {
+                let grants = self.calls[call].hold(bytes, &mut self.account)?;
+                self.granted(call, grants);
+            } else {
+                self.account.release(parts);
+            }
+            Ok(())
+        }
+
+        fn read(&mut self, call: usize, bytes: usize) {
+            let grants = self.calls[call].read(bytes, &mut self.account);
+            self.granted(call, grants);
+        }
+
+        fn granted(&mut self, call: usize, (of_call, of_all): (u64, u64)) {
+            self.windows[call] += of_call;
+            self.window += of_all;
+            assert_eq!((self.windows[call], self.window), (self.calls[call].left, self.account.left));
+        }
+    }
+
+    const PIECE: usize = WINDOW as usize / 4;
+
     proptest! {
-        /// A sender that does as it is told gets any message through, and what it may send at any time
-        /// is bounded.
+        /// Whatever calls send at the same time, and in which order it is read: once all that is whole is
+        /// read, the next piece of each of them fits.
         #[test]
         fn whatever_is_sent_gets_through_and_everything_is_granted_again(
-            messages in vec(1..300_000_usize, 1..40),
-            piece in 1000..32_000_usize,
+            steps in vec((0..5_usize, 1..=PIECE, any::<bool>(), any::<bool>()), 1..300),
+            times in 1..5_u32,
         ) {
-            let mut account = Account::new(4 * WINDOW, 1 << 20);
-            let mut call = CallAccount::new(WINDOW);
-            let (mut window, mut connection) = (u64::from(WINDOW), 4 * u64::from(WINDOW));
-            for message in messages {
-                let mut left = message;
-                while left > 0 {
-                    let now = left.min(piece);
-                    prop_assert!(window >= now as u64 && connection >= now as u64);
-                    window -= now as u64;
-                    connection -= now as u64;
-                    account.arrive(now).unwrap();
-                    call.arrive(now).unwrap();
-                    left -= now;
-                    if left > 0 {
-                        let (of_call, of_all) = call.lend(now, &mut account).unwrap();
-                        window += of_call;
-                        connection += of_all;
+            let mut lab = Lab::new(times * WINDOW, 1 << 30, 5);
+            let (mut parts, mut whole) = ([0; 5], [0; 5]);
+            for (call, bytes, more, read) in steps {
+                if !lab.fits(call, bytes) {
+                    for call in 0..5 {
+                        lab.read(call, std::mem::take(&mut whole[call]));
                     }
                 }
-                prop_assert!(window <= u64::from(WINDOW));
-                let (of_call, of_all) = call.read(message, &mut account);
-                window += of_call;
-                connection += of_all;
-                prop_assert_eq!((window, connection), (call.left, account.left));
+                lab.arrive(call, bytes, more, parts[call]).unwrap();
+                parts[call] += bytes;
+                if !more {
+                    whole[call] += std::mem::take(&mut parts[call]);
+                }
+                if read {
+                    lab.read(call, std::mem::take(&mut whole[call]));
+                }
             }
-            let _ = call.close(0, &mut account);
-            prop_assert_eq!(account.lent, 0);
-            prop_assert_eq!(account.left + account.read, 4 * u64::from(WINDOW) + account.owed);
+            for call in 0..5 {
+                lab.account.release(parts[call]);
+                let grant = lab.account.read((parts[call] + whole[call]) as u64);
+                lab.window += grant;
+            }
+            prop_assert_eq!(lab.account.lent, 0);
+            prop_assert_eq!(lab.account.left + lab.account.read, u64::from(times * WINDOW));
         }
     }
 
@@ -212,30 +266,23 @@ mod tests {
 
     #[test]
     fn messages_that_go_on_do_not_use_up_the_connection_together() {
-        let mut account = Account::new(4 * WINDOW, 64 << 20);
-        let mut calls: Vec<_> = (0..40).map(|_| CallAccount::new(WINDOW)).collect();
-        for call in &mut calls {
-            account.arrive(30_000).unwrap();
-            call.arrive(30_000).unwrap();
-            call.lend(30_000, &mut account).unwrap();
-            assert!(account.left >= u64::from(WINDOW), "no piece fits any more");
+        let mut lab = Lab::new(4 * WINDOW, 64 << 20, 40);
+        for call in 0..40 {
+            lab.arrive(call, 30_000, true, 0).unwrap();
+            assert!(lab.window >= u64::from(WINDOW), "no piece fits any more");
         }
-        for call in &mut calls {
-            let _ = call.read(30_000, &mut account);
+        for call in 0..40 {
+            lab.account.release(30_000);
+            lab.read(call, 30_000);
         }
-        assert_eq!((account.lent, account.left + account.read), (0, 4 * u64::from(WINDOW)));
+        assert_eq!((lab.account.lent, lab.account.left + lab.account.read), (0, 4 * u64::from(WINDOW)));
     }
 
     #[test]
     fn what_is_lent_is_bounded() {
-        let mut account = Account::new(4 * WINDOW, WINDOW as usize);
-        let mut calls = [CallAccount::new(WINDOW), CallAccount::new(WINDOW), CallAccount::new(WINDOW)];
-        let mut lend = |call: &mut CallAccount| {
-            call.arrive(40_000).unwrap();
-            call.lend(40_000, &mut account).map(|_| ())
-        };
-        assert!(lend(&mut calls[0]).is_ok() && lend(&mut calls[1]).is_ok());
-        let error = lend(&mut calls[2]).unwrap_err();
+        let mut lab = Lab::new(WINDOW, WINDOW as usize, 3);
+        assert!(lab.arrive(0, 40_000, true, 0).is_ok());
+        let error = lab.arrive(1, 40_000, true, 0).unwrap_err();
         assert!(error.message().contains("`max_buffered`"), "{error}");
     }
 }

@@ -148,12 +148,11 @@ impl Receiving {
         let cost = cost(bytes.len());
         self.account.arrive(cost)?;
         if self.discards {
-            return Ok(Ok((0, self.account.close(cost, account))));
+            return Ok(Ok((0, account.read(cost as u64))));
         }
         if self.end.is_some() {
             return Err(Violation::of_protocol("a message behind the last one"));
         }
-        let mut grants = (0, 0);
         let item = match self.partial.take() {
             None if !head.has(MORE) => Item { bytes, compressed: head.has(COMPRESSED), cost },
             partial => {
@@ -163,35 +162,57 @@ impl Receiving {
                     cost: 0,
                     since: Instant::now(),
                 });
-                partial.cost += cost;
                 partial.bytes.extend_from_slice(&bytes);
-                partial.since = Instant::now();
                 if head.has(MORE) {
-                    let length = partial.bytes.len();
-                    let lent = check(length, partial.compressed, false, limits)
-                        .and_then(|()| self.account.lend(cost, account));
+                    partial.cost += cost;
+                    partial.since = Instant::now();
+                    let (length, compressed) = (partial.bytes.len(), partial.compressed);
                     self.partial = Some(partial);
-                    return Ok(lent);
+                    let held = self.account.hold(cost, account);
+                    return Ok(held
+                        .and_then(|grants| check(length, compressed, false, limits).map(|()| grants))
+                        .inspect_err(|_| self.give_up(account)));
                 }
-                Item { bytes: partial.bytes.freeze(), compressed: partial.compressed, cost: partial.cost }
+                account.release(partial.cost);
+                let Partial { bytes, compressed, .. } = partial;
+                Item { bytes: bytes.freeze(), compressed, cost: partial.cost + cost }
             }
         };
-        if let Err(error) = check(item.bytes.len(), item.compressed, true, limits) {
+        let taken = check(item.bytes.len(), item.compressed, true, limits);
+        if let Err(error) = taken.and_then(|()| self.check_one()) {
+            account.note_read(item.cost as u64);
+            self.give_up(account);
             return Ok(Err(error));
         }
+        let mut grants = (0, 0);
         if self.stream {
             self.queue.push_back(item);
         } else {
             // It goes to its reader as a whole and at once.
             grants = self.account.read(item.cost, account);
-            if self.message.replace(item).is_some() {
-                return Ok(Err(Error::unimplemented("more than one message where one is due")));
-            }
+            self.message = Some(item);
         }
         if head.has(LAST) {
             self.end = Some(Ok(Metadata::new()));
         }
         Ok(Ok(grants))
+    }
+
+    /// Where one message is due there is no second one.
+    fn check_one(&self) -> Result<()> {
+        if self.message.is_none() {
+            return Ok(());
+        }
+        Err(Error::unimplemented("more than one message where one is due"))
+    }
+
+    /// Nothing of what still arrives is of use.
+    fn give_up(&mut self, account: &mut Account) {
+        self.discards = true;
+        if let Some(partial) = self.partial.take() {
+            account.release(partial.cost);
+            account.note_read(partial.cost as u64);
+        }
     }
 
     /// The message, where one is due, once it is there.
@@ -222,10 +243,9 @@ impl Receiving {
     /// Nobody reads any more. Returns what is granted on the connection; `taken` are the bytes that were
     /// taken over and not read.
     pub(super) fn discard(&mut self, taken: usize, account: &mut Account) -> u64 {
-        self.discards = true;
+        self.give_up(account);
         let waiting: usize = self.queue.drain(..).map(|item| item.cost).sum();
-        let partial = self.partial.take().map_or(0, |partial| partial.cost);
-        self.account.close(waiting + partial + taken, account)
+        account.read((waiting + taken) as u64)
     }
 
     /// Nothing more is due: what arrives all the same is thrown away.

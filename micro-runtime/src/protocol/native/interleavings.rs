@@ -11,6 +11,7 @@ use tokio::io::duplex;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::account::Balance;
 use super::client::{Connection, call, open};
 use super::link::Link;
 use super::server::{Host, Running, accept};
@@ -19,7 +20,7 @@ use crate::Streaming;
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::{Binder, Body, MethodDescriptor, Routes, Subscribers, returning};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::metadata::Metadata;
 use crate::protocol::{Outgoing, Site};
 
@@ -139,15 +140,19 @@ async fn run(connection: Connection, plan: Plan) -> Result<()> {
     Ok(())
 }
 
-async fn all(plans: Vec<Plan>, settings: [Settings; 2], width: usize) {
-    let bounds = Bounds {
-        max_message_size: 1 << 22,
+fn bounds(max_message_size: usize) -> Bounds {
+    Bounds {
+        max_message_size,
         max_buffered: MAX_BUFFERED,
         body_timeout: Some(Duration::from_secs(10)),
         keep_alive_interval: Duration::from_secs(3600),
         keep_alive_timeout: Duration::from_secs(3600),
         always_asks: true,
-    };
+    }
+}
+
+async fn all(plans: Vec<Plan>, settings: [Settings; 2], width: usize) {
+    let bounds = bounds(1 << 22);
     let (near, far) = duplex(width);
     let [ours, theirs] = settings;
     let (opened, serving) = tokio::join!(
@@ -176,13 +181,37 @@ async fn all(plans: Vec<Plan>, settings: [Settings; 2], width: usize) {
     sleep(Duration::from_secs(60)).await;
     let [client, server] = [&links[0], &links[1]].map(|link: &Arc<Link>| link.with(|state| state.balance()));
     for balance in [client, server] {
-        assert_eq!((balance.calls, balance.waiting, balance.lent), (0, 0, 0), "{balance:?}");
-        assert_eq!(balance.left + balance.read, balance.size + balance.owed, "{balance:?}");
+        let Balance { calls, waiting, parts, lent, .. } = balance;
+        assert_eq!((calls, waiting, parts, lent), (0, 0, 0, 0), "{balance:?}");
+        assert_eq!(balance.left + balance.read, balance.size, "{balance:?}");
     }
     assert_eq!((client.may_send, server.may_send), (server.left, client.left));
     drop((connection, links));
     for side in both {
         timeout(Duration::from_secs(600), side).await.expect("a connection does not end").unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_large_ends_its_call_and_no_other() {
+    let (near, far) = duplex(10_000);
+    let settings = Settings { connection_window: 1 << 16, ..Settings::default() };
+    let (opened, serving) = tokio::join!(
+        open(near, settings.clone(), bounds(100_000), "server".into()),
+        accept(far, Arc::new(site()), settings, bounds(1 << 22), "client".into(), Tasks)
+    );
+    let (connection, driver) = opened.unwrap();
+    tokio::spawn(driver);
+    tokio::spawn(serving.unwrap());
+    let plan = |method, length, count| Plan { method, length, count, compressed: false, given_up: None };
+    for (method, count) in [(0, 0), (1, 1), (1, 5)] {
+        let call = run(connection.clone(), plan(method, 300_000, count));
+        let error = timeout(Duration::from_secs(60), call).await.expect("it ends").unwrap_err();
+        assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
+        // As often as would use the window up if nothing of it came back.
+        for _ in 0..10 {
+            run(connection.clone(), plan(0, 50_000, 0)).await.unwrap();
+        }
     }
 }
 

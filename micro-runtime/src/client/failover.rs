@@ -110,6 +110,8 @@ pub(super) async fn send(
             }
             // It is large, and nothing of it is needed for the other way.
             Way::Http(protocol, connection) => {
+                let stream = !outgoing.method.is_unary();
+                let connection = if stream { connection.for_stream() } else { connection };
                 let call = over_http(protocol, outgoing.again(), &channel.0.service, connection);
                 hold(limit, call.boxed()).await
             }

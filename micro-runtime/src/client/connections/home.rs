@@ -28,9 +28,6 @@ struct State {
     sweeper: Option<AbortHandle>,
 }
 
-/// From how many calls on each connection on another one is made.
-const MANY: usize = 128;
-
 /// What a call can do.
 enum Step {
     Go(Shared, Place),
@@ -112,7 +109,7 @@ impl Home {
         if host.chose_http1 && offer == Offer::Either {
             return Step::Http1;
         }
-        let (free, more) = host.free(MANY);
+        let (free, more) = host.free();
         let mut connecting = host.connecting();
         if more && connecting.is_none() && host.links.len() < self.opener.max_connections.min(host.enough) {
             let attempt = http2::connect(self, address.to_owned(), offer);

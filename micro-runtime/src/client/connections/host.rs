@@ -4,6 +4,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::http2::{Connecting, Place, Shared};
 use super::idle::Idle;
+use super::{BUSY, has_cores};
 
 /// What a client has of one address.
 pub(super) struct Host {
@@ -32,15 +33,14 @@ pub(super) enum Free {
 }
 
 impl Host {
-    /// A place on the connection with the fewest calls, and whether one connection more would be
-    /// of use: each has `many` calls.
-    pub(super) fn free(&mut self, many: usize) -> (Free, bool) {
+    /// A place on the connection with the least load, and whether one connection more would be of use.
+    pub(super) fn free(&mut self) -> (Free, bool) {
         self.links.retain(|link| !link.is_closed());
-        let Some(least) = self.links.iter().min_by_key(|link| link.in_flight()) else {
+        let Some(least) = self.links.iter().min_by_key(|link| link.load()) else {
             return (Free::NoConnection, true);
         };
         match least.place() {
-            Some(place) => (Free::On(least.again(), place), least.in_flight() > many),
+            Some(place) => (Free::On(least.again(), place), least.load() > BUSY && has_cores()),
             None => (Free::Full, true),
         }
     }

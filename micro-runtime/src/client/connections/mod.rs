@@ -1,8 +1,9 @@
 //! The connections of a client.
 //!
-//! To each address there is one HTTP/2 connection, which all calls share, or there are as many of
-//! HTTP/1.1 as calls are in flight, since each has one for itself. What is spoken is up to the
-//! option, or else to what the server chooses in the TLS handshake; without TLS it is HTTP/2.
+//! To each address there is one connection of the native wire or of HTTP/2, which all calls share, or a few
+//! where it is busy; or there are as many of HTTP/1.1 as calls are in flight, since each has one for itself.
+//! Which version of HTTP is spoken is up to the option, or else to what the server chooses in the TLS
+//! handshake; without TLS it is HTTP/2.
 
 mod answer;
 mod home;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use futures_util::future::Either;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Version};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(super) use open::Opener;
 pub use version::HttpVersion;
@@ -39,6 +41,13 @@ use peer::Peer;
 
 /// How often a silent server is asked whether it is still there while calls wait for it.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// With this load a connection is busy, and another one is of use: one task reads and writes it, on one core at a
+/// time.
+const BUSY: usize = 16;
+
+/// What a stream counts as load, where a call with one message each way counts one.
+const STREAM: usize = 8;
 
 /// The connections of a client, made when they are first needed and again after they broke.
 pub(super) struct Connections {
@@ -129,6 +138,14 @@ impl Connections {
 }
 
 impl Connection {
+    /// Counts its call as a stream.
+    pub(super) fn for_stream(self) -> Self {
+        match self {
+            Self::Http1(lease) => Self::Http1(lease),
+            Self::Http2(shared, place) => Self::Http2(shared, place.for_stream()),
+        }
+    }
+
     /// What a request on it is sent with.
     pub(super) fn version(&self) -> Version {
         match self {
@@ -179,6 +196,11 @@ impl Connection {
             Self::Http2(shared, place) => Either::Right(shared.send(place, request)),
         }
     }
+}
+
+/// Whether another connection could be read and written at the same time.
+fn has_cores() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() != RuntimeFlavor::CurrentThread)
 }
 
 /// The version of HTTP that the protocol needs, where it needs one.

@@ -12,13 +12,11 @@ use rustc_hash::FxHashMap;
 use tokio::time::{Instant, timeout};
 
 use super::open::{self, Opener};
+use super::{BUSY, STREAM, has_cores};
 use crate::error::{Error, Result};
 use crate::protocol::native::client::{Connection, NotOpened, open};
 use crate::protocol::native::{Bounds, Settings};
 use crate::tls;
-
-/// With so many calls a connection is busy.
-const BUSY: usize = 32;
 
 /// For how long no further connection is made after one could not be.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -90,16 +88,16 @@ impl Home {
         growth: &mut Growth,
     ) -> Option<Connection> {
         let open = || connections.iter().filter(|connection| !connection.is_closed());
-        if let Some(free) = open().find(|connection| connection.calls() < BUSY) {
+        if let Some(free) = open().find(|connection| load(connection) < BUSY) {
             return Some(free.clone());
         }
-        let least = open().min_by_key(|connection| connection.calls())?;
+        let least = open().min_by_key(|connection| load(connection))?;
         let may = match growth {
             Growth::May => true,
             Growth::Goes => false,
             Growth::MayAfter(time) => Instant::now() >= *time,
         };
-        if may && open().count() < self.opener.max_connections {
+        if may && open().count() < self.opener.max_connections && has_cores() {
             *growth = Growth::Goes;
             self.grow(address.to_owned());
         }
@@ -194,6 +192,10 @@ impl Way {
             Self::Closed(until) => *until <= Instant::now(),
         }
     }
+}
+
+fn load(connection: &Connection) -> usize {
+    connection.calls() + connection.streams() * (STREAM - 1)
 }
 
 async fn dial(

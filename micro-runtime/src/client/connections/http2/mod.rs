@@ -19,6 +19,7 @@ use http_body::Body as _;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::STREAM;
 use super::answer::AnswerBody;
 use super::home::Home;
 use super::open::{self, Offer};
@@ -60,6 +61,8 @@ struct State {
     closed: AtomicBool,
     /// The calls on it, those included that are about to be sent.
     in_flight: AtomicUsize,
+    /// How many of them are streams, one way or both.
+    streams: AtomicUsize,
     /// How many calls the server takes at a time.
     most: AtomicUsize,
     /// Whether a call was made since this was last asked.
@@ -69,7 +72,10 @@ struct State {
 }
 
 /// A call's place on a connection.
-pub(in crate::client) struct Place(Arc<State>);
+pub(in crate::client) struct Place {
+    state: Arc<State>,
+    stream: bool,
+}
 
 /// Connects for all calls that wait.
 pub(super) fn connect(home: &Arc<Home>, address: String, offer: Offer) -> Connecting {
@@ -100,6 +106,7 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
     let state = Arc::new(State {
         closed: AtomicBool::new(false),
         in_flight: AtomicUsize::new(0),
+        streams: AtomicUsize::new(0),
         most: AtomicUsize::new(AT_FIRST),
         used: AtomicBool::new(true),
         room: OnceLock::new(),
@@ -118,14 +125,15 @@ impl Shared {
         self.line.state.closed.load(Ordering::Relaxed)
     }
 
-    /// How many calls are on it.
-    pub(super) fn in_flight(&self) -> usize {
-        self.line.state.in_flight()
+    /// What the calls on it count.
+    pub(super) fn load(&self) -> usize {
+        let state = &self.line.state;
+        state.in_flight() + state.streams.load(Ordering::Relaxed) * (STREAM - 1)
     }
 
     /// Whether there was a call on it since this was last asked, or there is one.
     pub(super) fn was_used(&self) -> bool {
-        self.line.state.used.swap(false, Ordering::Relaxed) || self.in_flight() > 0
+        self.line.state.used.swap(false, Ordering::Relaxed) || self.line.state.in_flight() > 0
     }
 
     /// A place for one more call, if the server takes one.
@@ -134,14 +142,14 @@ impl Shared {
         let most = state.most.load(Ordering::Relaxed);
         let one_more = |calls| (calls < most).then_some(calls + 1);
         state.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Place(state.clone()))
+        Some(Place { state: state.clone(), stream: false })
     }
 
     /// A place for one more call, whether the server takes it or not.
     pub(super) fn place_anyway(&self) -> Place {
         let state = &self.line.state;
         state.in_flight.fetch_add(1, Ordering::Relaxed);
-        Place(state.clone())
+        Place { state: state.clone(), stream: false }
     }
 
     /// Tells those who wait for a place here when there is one.
@@ -247,11 +255,24 @@ impl State {
     }
 }
 
+impl Place {
+    /// The same for a call that is a stream.
+    pub(super) fn for_stream(mut self) -> Self {
+        if !std::mem::replace(&mut self.stream, true) {
+            self.state.streams.fetch_add(1, Ordering::Relaxed);
+        }
+        self
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        let before = self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if before >= self.0.most.load(Ordering::Relaxed) {
-            self.0.notify();
+        if self.stream {
+            self.state.streams.fetch_sub(1, Ordering::Relaxed);
+        }
+        let before = self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if before >= self.state.most.load(Ordering::Relaxed) {
+            self.state.notify();
         }
     }
 }

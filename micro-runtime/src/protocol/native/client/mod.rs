@@ -7,6 +7,7 @@ mod stream;
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
@@ -42,7 +43,11 @@ pub(crate) struct NotOpened {
 pub(crate) struct Connection(Arc<Handle>);
 
 #[derive(Debug)]
-struct Handle(Arc<Link>);
+struct Handle {
+    link: Arc<Link>,
+    /// How many of the calls on it are streams, one way or both.
+    streams: AtomicUsize,
+}
 
 /// Opens a connection: the preface and the settings of both sides. What is returned beside it is its
 /// task.
@@ -86,7 +91,7 @@ where
     };
     let link = Arc::new(Link::new(settings, theirs, bounds, peer));
     let driver = Driver::new(io, link.clone(), Client, buffer);
-    Ok((Connection(Arc::new(Handle(link))), driver))
+    Ok((Connection(Arc::new(Handle { link, streams: AtomicUsize::new(0) })), driver))
 }
 
 fn first(buffer: &[u8]) -> &[u8] {
@@ -133,9 +138,8 @@ fn not_spoken(peer: &str) -> NotOpened {
 }
 
 impl Connection {
-    #[cfg(test)]
     pub(super) fn link(&self) -> &Arc<Link> {
-        &self.0.0
+        &self.0.link
     }
 
     /// How many calls have it, about: each holds it, and so does whoever asks.
@@ -143,19 +147,24 @@ impl Connection {
         Arc::strong_count(&self.0) - 1
     }
 
+    /// How many of these are streams.
+    pub(crate) fn streams(&self) -> usize {
+        self.0.streams.load(Ordering::Relaxed)
+    }
+
     /// Whether no new calls can be made on it.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.0.is_leaving()
+        self.link().is_leaving()
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.with(|state| {
+        self.link.with(|state| {
             state.closing = true;
         });
-        self.0.leave();
-        self.0.nudge();
+        self.link.leave();
+        self.link.nudge();
     }
 }
 
@@ -166,7 +175,7 @@ pub(crate) async fn call(
     now: Instant,
     began: impl Fn() + Send,
 ) -> Result<Answer> {
-    let link = &connection.0.0;
+    let link = connection.link();
     let (method, max_message_size) = (outgoing.method, outgoing.max_message_size);
     let mut opening = Opening::new(outgoing)?;
     let call = {
@@ -174,7 +183,7 @@ pub(crate) async fn call(
         poll_fn(|task| open::poll_open(link, outgoing, &mut opening, &mut place, now, task)).await?
     };
     began();
-    let open = Open { connection, call, over: false };
+    let open = Open::new(connection, call, !method.is_unary());
     if !matches!(opening, Opening::Sent) {
         open::send_rest(open.link().clone(), call, opening, outgoing);
     }
@@ -188,17 +197,29 @@ pub(crate) async fn call(
 struct Open {
     connection: Connection,
     call: u32,
+    /// Whether there are messages without end, one way or both.
+    stream: bool,
     over: bool,
 }
 
 impl Open {
+    fn new(connection: Connection, call: u32, stream: bool) -> Self {
+        if stream {
+            connection.0.streams.fetch_add(1, Ordering::Relaxed);
+        }
+        Self { connection, call, stream, over: false }
+    }
+
     fn link(&self) -> &Arc<Link> {
-        &self.connection.0.0
+        self.connection.link()
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.stream {
+            self.connection.0.streams.fetch_sub(1, Ordering::Relaxed);
+        }
         if !self.over {
             self.link().with(|state| {
                 if state.remove(self.call).is_some_and(|entry| entry.receiving.end.is_none()) {

@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -29,10 +29,13 @@ pub(crate) struct Arrival {
 /// Runs one call: reads its body, calls the handler, and holds both to the deadline. A panic of
 /// the handler is an `internal` error of this call. Dropping the future, or the stream it
 /// answers, cancels the handler.
+///
+/// What reads the body stays where it is, and so does all of the call: the futures around it would hold it
+/// several times over, and move it from one to the next.
 pub(crate) async fn run(
     endpoint: &Endpoint,
     arrival: Arrival,
-    body: impl Future<Output = Result<Inbound>>,
+    body: Pin<&mut impl Future<Output = Result<Inbound>>>,
 ) -> Result<Outbound> {
     let method = endpoint.method;
     let Arrival { incoming, codec, answer_codec, timeout, interceptors } = arrival;
@@ -43,14 +46,18 @@ pub(crate) async fn run(
     let asked = (method.request.stream && method.response.stream).then(|| incoming.clone());
     let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
 
-    let call = async {
-        let body = match (body.await?, asked) {
-            (Inbound::Many(messages), Some(incoming)) => Inbound::Many(first::watched(messages, incoming)),
-            (body, _) => body,
-        };
-        endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
-    };
-    let call = AssertUnwindSafe(call).catch_unwind();
+    let call = pin!(
+        AssertUnwindSafe(async {
+            let body = match (body.await?, asked) {
+                (Inbound::Many(messages), Some(incoming)) => {
+                    Inbound::Many(first::watched(messages, incoming))
+                }
+                (body, _) => body,
+            };
+            endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
+        })
+        .catch_unwind()
+    );
     let ended = match &limit {
         Some(limit) => timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?,
         None => call.await,

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
@@ -95,29 +98,32 @@ impl Lease {
         suit(&mut request, self.peer());
         self.line.busy = true;
         self.whole = request.body().size_hint().exact().is_some();
-        let mut sent = self.line.sender.try_send_request(request);
+        let sent = self.line.sender.try_send_request(request);
         async move {
-            loop {
-                let mut failed = match sent.await {
-                    Ok(response) => return Ok(response.map(|body| AnswerBody::leased(body, self))),
-                    Err(failed) => failed,
-                };
-                let unsent = failed.take_message();
-                let error = failed.into_error();
-                match unsent {
-                    Some(request) if self.used => {
-                        let address = self.line.peer.address.clone();
-                        self = match self.home.fresh(&address, Offer::Http1).await? {
-                            Connection::Http1(lease) => lease,
-                            Connection::Http2(..) => return Err(explain(error, true, &self.line.peer)),
-                        };
-                        self.line.busy = true;
-                        self.whole = request.body().size_hint().exact().is_some();
-                        sent = self.line.sender.try_send_request(request);
+            match sent.await {
+                Ok(response) => Ok(response.map(|body| AnswerBody::leased(body, self))),
+                // In a box, so that the future of every call is no larger for it.
+                Err(failed) => self.again(failed).boxed().await,
+            }
+        }
+    }
+
+    /// What was not sent, because the connection had been closed while it waited, goes out on a new one.
+    async fn again(self, mut failed: TrySendError<Request<WireBody>>) -> Result<Response<AnswerBody>> {
+        let unsent = failed.take_message();
+        let error = failed.into_error();
+        match unsent {
+            Some(request) if self.used => {
+                let address = self.line.peer.address.clone();
+                match self.home.fresh(&address, Offer::Http1).await? {
+                    Connection::Http1(lease) => {
+                        let sent: BoxFuture<'_, _> = lease.send(request).boxed();
+                        sent.await
                     }
-                    unsent => return Err(explain(error, unsent.is_some(), &self.line.peer)),
+                    Connection::Http2(..) => Err(explain(error, true, &self.line.peer)),
                 }
             }
+            unsent => Err(explain(error, unsent.is_some(), &self.line.peer)),
         }
     }
 

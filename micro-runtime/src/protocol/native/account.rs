@@ -233,8 +233,8 @@ mod tests {
             let (mut parts, mut whole) = ([0; 5], [0; 5]);
             for (call, bytes, more, read) in steps {
                 if !lab.fits(call, bytes) {
-                    for call in 0..5 {
-                        lab.read(call, std::mem::take(&mut whole[call]));
+                    for (call, whole) in whole.iter_mut().enumerate() {
+                        lab.read(call, std::mem::take(whole));
                     }
                 }
                 lab.arrive(call, bytes, more, parts[call]).unwrap();

@@ -197,7 +197,7 @@ async fn an_answer_that_is_too_large_ends_its_call_and_no_other() {
     let (near, far) = duplex(10_000);
     let settings = Settings { connection_window: 1 << 16, ..Settings::default() };
     let (opened, serving) = tokio::join!(
-        open(near, settings.clone(), bounds(100_000), "server".into()),
+        open(near, settings, bounds(100_000), "server".into()),
         accept(far, Arc::new(site()), settings, bounds(1 << 22), "client".into(), Tasks)
     );
     let (connection, driver) = opened.unwrap();

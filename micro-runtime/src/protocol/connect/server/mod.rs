@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod refuse;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,7 +57,7 @@ where
     };
     let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
     if method.is_unary() {
-        let answer = run(endpoint, arrival, call.read_message(body, limits)).await;
+        let answer = run(endpoint, arrival, pin!(call.read_message(body, limits))).await;
         let mut response = answer::unary(answer, &answer_codec, compress, &incoming);
         if head.method == Method::GET {
             // A cache on the way must not give one client what another one reads.
@@ -66,7 +67,9 @@ where
     } else {
         let body = body.of_stream(head.version);
         // In a box, so that the future of a call with one message each way is no larger for it.
-        let answer = Box::pin(run(endpoint, arrival, call.read_stream(body, method, limits))).await;
+        let answer =
+            Box::pin(async { run(endpoint, arrival, pin!(call.read_stream(body, method, limits))).await });
+        let answer = answer.await;
         Box::pin(answer::stream(answer, &answer_codec, compress, incoming)).await
     }
 }

@@ -1,5 +1,7 @@
 //! Messages that are events: they go to whoever subscribes to their topic.
 
+use std::future::ready;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -59,6 +61,6 @@ async fn hand(
     let codec = codec(site, &endpoint.method.request, headers)?;
     let incoming = Arc::new(Incoming::new(frame::metadata(headers), peer));
     let event = Inbound::One(event.clone());
-    run(endpoint, arrival(site, headers, codec, incoming), async { Ok(event) }).await?;
+    run(endpoint, arrival(site, headers, codec, incoming), pin!(ready(Ok(event)))).await?;
     Ok(())
 }

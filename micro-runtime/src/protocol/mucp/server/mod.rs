@@ -3,6 +3,7 @@
 mod answer;
 mod event;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,7 +61,7 @@ where
         let codec = codec(site, &endpoint.method.request, headers).map_err(of_method)?;
         let incoming = Arc::new(Incoming::new(frame::metadata(headers), peer));
         let arrival = arrival(site, headers, codec, incoming.clone());
-        let message = async { read(site, body).await.map(Inbound::One) };
+        let message = pin!(async { read(site, body).await.map(Inbound::One) });
         let answer = run(endpoint, arrival, message).await;
         Ok(answer::unary(answer, headers.get(CONTENT_TYPE), codec, endpoint.method, &incoming))
     };

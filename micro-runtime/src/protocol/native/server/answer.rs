@@ -1,6 +1,7 @@
 //! Runs a call and sends its answer.
 
 use std::future::{poll_fn, ready};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(super) async fn serve(call: Call) {
         interceptors: site.interceptors.clone(),
     };
     let answer = Answer { link, call, incoming };
-    let sent = match run(&endpoint, arrival, ready(Ok(request))).await {
+    let sent = match run(&endpoint, arrival, pin!(ready(Ok(request)))).await {
         Ok(Outbound::One(message)) => match compressing::message(compress, message) {
             Ok((message, compression)) => match answer.one(message, compression) {
                 None => return,

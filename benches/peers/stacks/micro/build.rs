@@ -1,5 +1,6 @@
 //! The messages and the contract that micro generates.
 
 fn main() -> micro_build::Result<()> {
-    micro_build::compile(&["../../proto/bench.proto"], &["../../proto"])
+    let payload = ["peers.v1.Note.payload"];
+    micro_build::configure().bytes(&payload).compile(&["../../proto/bench.proto"], &["../../proto"])
 }

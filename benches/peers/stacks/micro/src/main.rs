@@ -7,6 +7,7 @@ mod setting;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use load::{Kept, NAME, Ready, Result, Sharing, Turns};
 use micro::registry::Memory;
@@ -33,7 +34,7 @@ impl Bench for Echo {
 
     async fn count(&self, _ctx: &Context, wish: Wish, out: &mut Sender<Note>) -> micro::Result<()> {
         for _ in 0..wish.count {
-            out.send(Note { name: NAME.to_owned(), payload: vec![b'x'; wish.size as usize] }).await?;
+            out.send(Note { name: NAME.to_owned(), payload: vec![b'x'; wish.size as usize].into() }).await?;
         }
         Ok(())
     }
@@ -89,7 +90,7 @@ struct Connection {
 
 impl load::Connection for Connection {
     async fn echo(&self, name: &str, payload: &[u8]) -> Result<usize> {
-        let call = self.bench.echo(&self.ctx, Note { name: name.to_owned(), payload: payload.to_vec() });
+        let call = self.bench.echo(&self.ctx, Note { name: name.to_owned(), payload: Bytes::copy_from_slice(payload) });
         let call = if self.json { call.codec("json") } else { call };
         Ok(call.await?.payload.len())
     }
@@ -103,7 +104,7 @@ impl load::Connection for Connection {
     }
 
     async fn chat(&self, name: &str, payload: &[u8], turns: Turns) -> Result<()> {
-        let note = Note { name: name.to_owned(), payload: payload.to_vec() };
+        let note = Note { name: name.to_owned(), payload: Bytes::copy_from_slice(payload) };
         let sent = Streaming::from_stream(turns.clone().map(move |()| Ok(note.clone())));
         let mut notes = self.bench.chat(&self.ctx, sent).await?;
         while let Some(note) = notes.next().await? {
@@ -115,7 +116,7 @@ impl load::Connection for Connection {
     async fn keep_open(&self, name: &str, payload: &[u8]) -> Result<Kept> {
         let (mut sender, sent) = Streaming::channel();
         let mut notes = self.bench.chat(&self.ctx, sent).await?;
-        sender.send(Note { name: name.to_owned(), payload: payload.to_vec() }).await?;
+        sender.send(Note { name: name.to_owned(), payload: Bytes::copy_from_slice(payload) }).await?;
         notes.next().await?;
         Ok(Box::new((sender, notes)))
     }

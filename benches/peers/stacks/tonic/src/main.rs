@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use load::{Kept, NAME, Ready, Result, Turns};
 use tokio::sync::mpsc;
@@ -34,7 +35,7 @@ impl Bench for Echo {
 
     async fn count(&self, request: Request<Wish>) -> Result<Response<Self::CountStream>, Status> {
         let Wish { count, size } = request.into_inner();
-        let note = move |_| Ok(Note { name: NAME.to_owned(), payload: vec![b'x'; size as usize] });
+        let note = move |_| Ok(Note { name: NAME.to_owned(), payload: vec![b'x'; size as usize].into() });
         Ok(Response::new(futures_util::stream::iter(0..count).map(note).boxed()))
     }
 
@@ -66,7 +67,7 @@ struct Connection(BenchClient<Channel>);
 
 impl load::Connection for Connection {
     async fn echo(&self, name: &str, payload: &[u8]) -> Result<usize> {
-        let note = Note { name: name.to_owned(), payload: payload.to_vec() };
+        let note = Note { name: name.to_owned(), payload: Bytes::copy_from_slice(payload) };
         Ok(self.0.clone().echo(note).await?.into_inner().payload.len())
     }
 
@@ -79,7 +80,7 @@ impl load::Connection for Connection {
     }
 
     async fn chat(&self, name: &str, payload: &[u8], turns: Turns) -> Result<()> {
-        let note = Note { name: name.to_owned(), payload: payload.to_vec() };
+        let note = Note { name: name.to_owned(), payload: Bytes::copy_from_slice(payload) };
         let mut notes = self.0.clone().chat(turns.clone().map(move |()| note.clone())).await?.into_inner();
         while let Some(note) = notes.message().await? {
             turns.back(note.payload.len());
@@ -89,7 +90,7 @@ impl load::Connection for Connection {
 
     async fn keep_open(&self, name: &str, payload: &[u8]) -> Result<Kept> {
         let (sender, receiver) = mpsc::channel(1);
-        sender.send(Note { name: name.to_owned(), payload: payload.to_vec() }).await?;
+        sender.send(Note { name: name.to_owned(), payload: Bytes::copy_from_slice(payload) }).await?;
         let mut notes = self.0.clone().chat(ReceiverStream::new(receiver)).await?.into_inner();
         notes.message().await?;
         Ok(Box::new((sender, notes)))

@@ -43,7 +43,7 @@ where
     // It is large, and what follows would hold it several times over.
     let opening = open(around.clone()).boxed();
     if !method.response.stream {
-        let message = async { one(opening.await?, &around).await };
+        let message = async { one(&mut opening.await?, &around).await };
         let message = message.await.map_err(|error| explain(&side, error))?;
         return Ok(Answer { around: Some(around), body: Inbound::One(message) });
     }
@@ -57,7 +57,7 @@ where
 }
 
 /// The one message where one is due.
-pub(crate) async fn one(mut answers: impl Answers, around: &Around) -> Result<Bytes> {
+pub(crate) async fn one(answers: &mut impl Answers, around: &Around) -> Result<Bytes> {
     // Nobody can be asked for the headers afterwards, so an error has them, as that of a unary call.
     let with_headers = |mut error: Error| {
         error.metadata_mut().extend(around.headers.get().cloned().unwrap_or_default());

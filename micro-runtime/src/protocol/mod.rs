@@ -131,23 +131,31 @@ pub(crate) struct Answer {
 }
 
 /// Serves one request, in the protocol that its headers are of.
-pub(crate) async fn serve<B>(site: &Site, request: Request<B>, peer: Arc<str>) -> Response<WireBody>
+// No `async fn`, here and in the protocols: its future would keep the room of what it is given, beside what it
+// makes of that.
+pub(crate) fn serve<B>(
+    site: &Site,
+    request: Request<B>,
+    peer: Arc<str>,
+) -> impl Future<Output = Response<WireBody>>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let (request, unread) = Unread::of(request, linger::most(site.max_message_size));
-    let mut response = match Dialect::of(request.headers()) {
-        Some(dialect @ Dialect::Grpc) => grpc::server::serve(site, request, peer, dialect).await,
-        // In boxes, so that the future of every call is no larger for them.
-        Some(dialect) => Box::pin(grpc_web::server::serve(site, request, peer, dialect)).await,
-        None if mucp::server::is_message(&request) => {
-            Box::pin(mucp::server::serve(site, request, peer)).await
-        }
-        None => connect::server::serve(site, request, peer).await,
-    };
-    unread.close_after(&mut response);
-    response
+    async move {
+        let mut response = match Dialect::of(request.headers()) {
+            Some(dialect @ Dialect::Grpc) => grpc::server::serve(site, request, peer, dialect).await,
+            // In boxes, so that the future of every call is no larger for them.
+            Some(dialect) => Box::pin(grpc_web::server::serve(site, request, peer, dialect)).await,
+            None if mucp::server::is_message(&request) => {
+                Box::pin(mucp::server::serve(site, request, peer)).await
+            }
+            None => connect::server::serve(site, request, peer).await,
+        };
+        unread.close_after(&mut response);
+        response
+    }
 }
 
 /// Makes one call. `send` puts the request on its way at once, and its future is the head of the

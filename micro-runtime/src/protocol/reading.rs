@@ -1,7 +1,7 @@
 //! The reading side of a server's call, which all protocols with envelopes have in common.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use http_body::Body;
 
 use super::envelope::{Envelope, Envelopes, unknown_flags};
@@ -21,33 +21,46 @@ pub(crate) struct Expected {
 }
 
 /// Reads what a method of this shape takes.
-pub(crate) async fn read<B>(
-    envelopes: Envelopes<B>,
+pub(crate) fn read<B>(
+    mut envelopes: Envelopes<B>,
     method: &MethodDescriptor,
     expected: Expected,
-) -> Result<Inbound>
+) -> impl Future<Output = Result<Inbound>>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    if method.request.stream {
-        let messages = stream::unfold(Some((envelopes, expected)), async |state| {
-            let (mut envelopes, expected) = state?;
-            match message(&mut envelopes, expected).await {
-                Ok(None) => None,
-                Ok(Some(message)) => Some((Ok(message), Some((envelopes, expected)))),
-                Err(error) => Some((Err(error), None)),
-            }
-        });
-        return Ok(Inbound::Many(Box::pin(messages)));
+    let stream = method.request.stream;
+    if !stream {
+        envelopes = envelopes.due();
     }
-    let mut envelopes = envelopes.due();
-    let missing = || Error::unimplemented("there is no message, and the method takes one");
-    let first = message(&mut envelopes, expected).await?.ok_or_else(missing)?;
-    if expected.ends && message(&mut envelopes, expected).await?.is_some() {
-        return Err(Error::unimplemented("there is more than one message, and the method takes one"));
+    async move {
+        if stream {
+            return Ok(Inbound::Many(Box::pin(all(envelopes, expected))));
+        }
+        let missing = || Error::unimplemented("there is no message, and the method takes one");
+        let first = message(&mut envelopes, expected).await?.ok_or_else(missing)?;
+        if expected.ends && message(&mut envelopes, expected).await?.is_some() {
+            return Err(Error::unimplemented("there is more than one message, and the method takes one"));
+        }
+        Ok(Inbound::One(first))
     }
-    Ok(Inbound::One(first))
+}
+
+/// The messages of a stream.
+fn all<B>(envelopes: Envelopes<B>, expected: Expected) -> impl Stream<Item = Result<Bytes>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    stream::unfold(Some((envelopes, expected)), async |state| {
+        let (mut envelopes, expected) = state?;
+        match message(&mut envelopes, expected).await {
+            Ok(None) => None,
+            Ok(Some(message)) => Some((Ok(message), Some((envelopes, expected)))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
 }
 
 async fn message<B>(envelopes: &mut Envelopes<B>, expected: Expected) -> Result<Option<Bytes>>

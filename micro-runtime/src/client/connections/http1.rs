@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, ready};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
@@ -99,13 +99,11 @@ impl Lease {
         self.line.busy = true;
         self.whole = request.body().size_hint().exact().is_some();
         let sent = self.line.sender.try_send_request(request);
-        async move {
-            match sent.await {
-                Ok(response) => Ok(response.map(|body| AnswerBody::leased(body, self))),
-                // In a box, so that the future of every call is no larger for it.
-                Err(failed) => self.again(failed).boxed().await,
-            }
-        }
+        sent.then(|answered| match answered {
+            Ok(response) => Either::Left(ready(Ok(response.map(|body| AnswerBody::leased(body, self))))),
+            // In a box, so that the future of every call is no larger for it.
+            Err(failed) => Either::Right(self.again(failed).boxed()),
+        })
     }
 
     /// What was not sent, because the connection had been closed while it waited, goes out on a new one.

@@ -37,17 +37,17 @@ where
     }
     if head.status != StatusCode::OK {
         metadata.extend(trailers);
-        return Err(http_error(method, head.status, &head.headers, body, limits, metadata).await);
+        // In a box, so that the future of a call that succeeds is no larger for it.
+        let error = Box::pin(http_error(method, head.status, &head.headers, body, limits, metadata));
+        return Err(error.await);
     }
     check_type(&head.headers, codec, false)?;
     let compression = compressing::named_in_answer(&head.headers, &CONTENT_ENCODING)?;
-    let message = match compression {
-        None => read_all(body, limits).await?,
-        Some(compression) => {
-            let message = read_all(body, limits.of_encoded()).await?;
-            compression.decompress(&message, limits.max_message_size)?
-        }
-    };
+    let of_wire = if compression.is_some() { limits.of_encoded() } else { limits };
+    let mut message = read_all(body, of_wire).await?;
+    if let Some(compression) = compression {
+        message = compression.decompress(&message, limits.max_message_size)?;
+    }
     let around = Arc::new(Around { headers: metadata.into(), trailers: trailers.into() });
     Ok(Answer { around: Some(around), body: Inbound::One(message) })
 }

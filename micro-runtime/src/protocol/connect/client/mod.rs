@@ -29,8 +29,9 @@ where
     let codec = outgoing.codec.clone();
     let limits = ReadLimits { max_message_size: outgoing.max_message_size, idle: None };
     if method.is_unary() {
-        let head = send(request::unary(outgoing, target)?).await?;
-        return answer::unary(method, &codec, head, limits).await;
+        let request = request::unary(outgoing, target)?;
+        let head = send(request);
+        return answer::unary(method, &codec, head.await?, limits).await;
     }
     let (request, side) = request::stream(outgoing, target)?;
     let head = send(request);

@@ -37,8 +37,8 @@ where
     let head = send(request);
     if method.is_unary() {
         let around = Arc::default();
-        let reader = Reader::open(method, dialect, &codec, head.await?, limits, &around)?;
-        let message = answers::one(reader, &around).await?;
+        let mut reader = Reader::open(method, dialect, &codec, head.await?, limits, &around)?;
+        let message = answers::one(&mut reader, &around).await?;
         return Ok(Answer { around: Some(around), body: Inbound::One(message) });
     }
     let streamed = answers::answer(method, side, |around| async move {

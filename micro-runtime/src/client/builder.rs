@@ -240,9 +240,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How many bytes messages that are larger than their windows may hold beyond them, all those that
-    /// arrive on one connection of the native wire at the same time; 64 MiB unless set. A message that would
-    /// hold more fails its call with `resource_exhausted`.
+    /// How many bytes there may be of messages that arrive in parts and are not whole yet, all those on one
+    /// connection of the native wire together; 64 MiB unless set. Parts are 128 KiB and less. A message that
+    /// would make it more fails its call with `resource_exhausted`.
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.0.max_buffered = bytes;
         self

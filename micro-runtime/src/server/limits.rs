@@ -223,9 +223,9 @@ impl Limits {
         self
     }
 
-    /// How many bytes messages that are larger than their windows may hold beyond them, all those that
-    /// arrive on one connection of the native wire at the same time; 64 MiB unless set. A message that would
-    /// hold more is refused with `resource_exhausted`.
+    /// How many bytes there may be of messages that arrive in parts and are not whole yet, all those on one
+    /// connection of the native wire together; 64 MiB unless set. Parts are 128 KiB and less. A message that
+    /// would make it more is refused with `resource_exhausted`.
     #[must_use]
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.max_buffered = bytes;

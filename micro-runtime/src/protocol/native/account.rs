@@ -3,7 +3,7 @@
 //! What arrives is taken off a window; once it is read, as much more is granted. A message that is
 //! larger than the window of its call is granted the rest of itself while it arrives, so that any size
 //! gets through: that is lent, and paid back as messages are read. What is lent on a connection is lent
-//! to all messages together that are not whole, and is bounded.
+//! to all messages together that are not whole, of which there is no more than a bound.
 
 use super::violation::Violation;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ pub(super) struct Account {
     parts: u64,
     /// How much more than the window was granted for their sake.
     lent: u64,
-    max_lent: u64,
+    most_parts: u64,
 }
 
 /// The account of a call.
@@ -32,9 +32,9 @@ pub(super) struct CallAccount {
 }
 
 impl Account {
-    pub(super) fn new(window: u32, max_lent: usize) -> Self {
+    pub(super) fn new(window: u32, most_parts: usize) -> Self {
         let size = window.into();
-        Self { size, left: size, read: 0, parts: 0, lent: 0, max_lent: max_lent as u64 }
+        Self { size, left: size, read: 0, parts: 0, lent: 0, most_parts: most_parts as u64 }
     }
 
     /// Notes bytes that arrived.
@@ -47,11 +47,11 @@ impl Account {
     /// to be granted now.
     fn hold(&mut self, part: usize) -> Result<u64> {
         self.parts += part as u64;
-        if self.is_low() && self.parts > self.max_lent {
+        if self.parts > self.most_parts {
             return Err(Error::resource_exhausted(format!(
                 "the large messages that arrive on this connection at the same time exceed {} bytes \
                  (the option `max_buffered` of the side that reads them)",
-                self.max_lent
+                self.most_parts
             )));
         }
         Ok(self.grant())
@@ -80,7 +80,7 @@ impl Account {
     /// Lends where little is left, since many messages could fill the window of which none is whole.
     fn grant(&mut self) -> u64 {
         if self.is_low() {
-            let due = self.parts.min(self.max_lent).saturating_sub(self.lent);
+            let due = self.parts.saturating_sub(self.lent);
             self.lent += due;
             self.read += due;
         }
@@ -178,9 +178,9 @@ mod tests {
     }
 
     impl Lab {
-        fn new(window: u32, max_lent: usize, calls: usize) -> Self {
+        fn new(window: u32, most_parts: usize, calls: usize) -> Self {
             Self {
-                account: Account::new(window, max_lent),
+                account: Account::new(window, most_parts),
                 calls: (0..calls).map(|_| CallAccount::new(WINDOW)).collect(),
                 windows: vec![WINDOW.into(); calls],
                 window: window.into(),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lent_is_bounded() {
+    fn what_is_held_of_messages_that_are_not_whole_is_bounded() {
         let mut lab = Lab::new(WINDOW, WINDOW as usize, 3);
         assert!(lab.arrive(0, 40_000, true, 0).is_ok());
         let error = lab.arrive(1, 40_000, true, 0).unwrap_err();

@@ -6,6 +6,7 @@
 mod soon;
 
 mod authority;
+mod busy;
 mod http1;
 mod http2;
 mod lab;

@@ -77,6 +77,20 @@ async fn with_one_of_two_nodes_dead_no_call_fails() {
 }
 
 #[tokio::test]
+async fn in_a_large_fleet_with_half_of_the_nodes_dead_no_call_fails_and_all_that_live_are_used() {
+    let registry = Memory::new();
+    let mut alive = Vec::new();
+    for number in 0..20 {
+        alive.push(node(&registry, number).await);
+        dead_node(&registry, &format!("who-dead-{number}")).await;
+    }
+    let client = WhoClient::new(&Client::builder().registry(registry.clone()).build());
+    let answers = calls(&client, 1000).await;
+    assert_eq!(answers.values().sum::<usize>(), 1000);
+    assert_eq!(answers.len(), 20, "{answers:?}");
+}
+
+#[tokio::test]
 async fn calls_are_spread_over_the_nodes() {
     let registry = Memory::new();
     let _nodes = (node(&registry, 1).await, node(&registry, 2).await, node(&registry, 3).await);

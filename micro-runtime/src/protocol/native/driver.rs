@@ -171,7 +171,11 @@ where
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.writing.slices(&mut slices);
             let io = Pin::new(&mut self.io);
-            let written = ready!(io.poll_write_vectored(task, &slices[..count]))?;
+            // The system call for one piece is the cheaper one.
+            let written = ready!(match &slices[..count] {
+                [slice] => io.poll_write(task, slice),
+                slices => io.poll_write_vectored(task, slices),
+            })?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

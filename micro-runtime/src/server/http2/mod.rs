@@ -4,6 +4,7 @@
 mod call;
 mod calls;
 mod date;
+mod place;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use tokio_util::task::TaskTracker;
 use super::activity::Activity;
 use super::body::RequestBody;
 use super::limits::Limits;
-use crate::endpoint::held;
 use crate::error::Error;
 use crate::protocol::http2::{Cork, Corked, FRAME, KeepAlive, Received, SERVER_WINDOW, STREAM_WINDOW};
+use call::Call;
 use calls::Calls;
 
 /// Serves a connection. The future ends with the connection.
@@ -57,7 +58,7 @@ where
         let (head, body) = request.into_parts();
         let body = Received::new(body, &head.headers);
         let answer = answer(Request::from_parts(head, body.into()));
-        calls.run(held(call::call(answer, respond)));
+        calls.run(Call::new(answer, respond));
     };
     Connection {
         state: State::Opening(Box::new(handshake)),

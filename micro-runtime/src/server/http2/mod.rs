@@ -9,6 +9,7 @@ mod place;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection as H2, Handshake, SendResponse};
@@ -63,7 +64,7 @@ where
     Connection {
         state: State::Opening(Box::new(handshake)),
         begin,
-        limits: limits.clone(),
+        keep_alive: (limits.keep_alive_interval, limits.keep_alive_timeout),
         cork,
         activity: activity.clone(),
         leaving: false,
@@ -75,7 +76,8 @@ where
 pub(super) struct Connection<T, S> {
     state: State<T>,
     begin: S,
-    limits: Limits,
+    /// How often a silent peer is asked whether it is there, and how long it may take to answer.
+    keep_alive: (Duration, Duration),
     cork: Cork,
     activity: Arc<Activity>,
     leaving: bool,
@@ -115,7 +117,7 @@ where
         let this = &mut *self;
         if let State::Opening(handshake) = &mut this.state {
             let mut connection = Box::new(ready!(Pin::new(&mut **handshake).poll(task))?);
-            let (interval, timeout) = (this.limits.keep_alive_interval, this.limits.keep_alive_timeout);
+            let (interval, timeout) = this.keep_alive;
             let keep_alive = connection
                 .ping_pong()
                 .map(|pings| KeepAlive::new(pings, this.cork.clone(), interval, timeout));

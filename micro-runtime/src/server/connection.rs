@@ -43,7 +43,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
             let (server, counted) = (shared.clone(), activity.clone());
             let answer = move |request| answer(request, peer.clone(), server.clone(), counted.clone());
             let connection = pin!(http2::serve(io, limits, &shared.tasks, &activity, answer));
-            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, None).await
+            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, false).await
         }
         Wire::Native => return Box::pin(native::serve(io, peer, &shared, &activity, permit)).await,
     };
@@ -71,9 +71,11 @@ async fn http1(
             service_fn(move |request| answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)),
         )
         .with_upgrades();
-    let mut head = HeadTimeout::new(limits.header_timeout, activity);
-    let shut_down = http1::UpgradeableConnection::graceful_shutdown;
-    drive(pin!(connection), shut_down, shared, activity, Some(&mut head)).await
+    let connection = pin!(HeadTimeout::new(connection, limits.header_timeout, activity));
+    let shut_down = |connection: Pin<&mut HeadTimeout<'_, _>>| {
+        http1::UpgradeableConnection::graceful_shutdown(connection.connection());
+    };
+    drive(connection, shut_down, shared, activity, true).await
 }
 
 async fn first_words(
@@ -125,7 +127,7 @@ pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
     shut_down: impl Fn(Pin<&mut C>),
     shared: &Shared,
     activity: &Activity,
-    mut head: Option<&mut HeadTimeout<'_>>,
+    is_http1: bool,
 ) -> Result<(), BoxError> {
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut age = shared.limits.max_connection_age.map(|age| Box::pin(sleep(jittered(age))));
@@ -134,20 +136,10 @@ pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
     // How much longer a connection that is to close waits for the rest of a head.
     let mut grace: Option<Pin<Box<Sleep>>> = None;
     loop {
-        let ended = async {
-            match &mut head {
-                Some(head) => head.watch(connection.as_mut()).await,
-                None => Some(connection.as_mut().await),
-            }
-        };
         let leaves = tokio::select! {
             // What has arrived is looked at before anything is closed.
             biased;
-            ended = ended => match ended {
-                Some(ended) => return ended.map_err(Into::into),
-                // As with who says nothing at all, there is no answer.
-                None => return Ok(()),
-            },
+            ended = connection.as_mut() => return ended.map_err(Into::into),
             () = shared.drain.cancelled(), if !closing => true,
             () = over(&mut grace) => {
                 grace = None;
@@ -184,7 +176,7 @@ pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
             activity.leave();
             // To shut HTTP/1.1 down would throw a request away whose head is on its way. Its answer
             // closes the connection.
-            if head.is_none() || !activity.awaits_head() {
+            if !is_http1 || !activity.awaits_head() {
                 shut_down(connection.as_mut());
             } else {
                 grace = Some(Box::pin(sleep(FIRST_WORDS)));

@@ -61,7 +61,7 @@ pub(super) async fn serve<T>(
         Ok(Ok(serving)) => {
             // It has no errors: what ends it is told to its calls.
             let connection = pin!(Connection(serving));
-            let _ = drive(connection, Connection::shut_down, shared, activity, None).await;
+            let _ = drive(connection, Connection::shut_down, shared, activity, false).await;
         }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a native connection was not opened"),
         // Who says nothing gets no answer.

@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod refuse;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -56,7 +57,9 @@ where
     };
     let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
     if method.is_unary() {
-        let answer = run(endpoint, arrival, call.read_message(body, limits)).await;
+        // As in gRPC: it is not moved, so that there is room for it only once.
+        let message = pin!(call.read_message(body, limits));
+        let answer = run(endpoint, arrival, message).await;
         let mut response = answer::unary(answer, &answer_codec, compress, &incoming);
         if head.method == Method::GET {
             // A cache on the way must not give one client what another one reads.

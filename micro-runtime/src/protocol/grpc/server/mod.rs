@@ -5,6 +5,7 @@ mod call;
 mod caller;
 mod refuse;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -74,7 +75,9 @@ where
     let envelopes = Envelopes::of_request(body, limits, call.compression);
     // go-micro leaves the request open where it reads a stream of answers.
     let ends = !(caller.is_go_micro() && method.response.stream);
-    let body = read(envelopes, method, Expected { last: 0, strict: true, ends });
+    // What waits for its request lies here, and is not moved to where it is waited for: that would be room for it
+    // twice more, in every call.
+    let body = pin!(read(envelopes, method, Expected { last: 0, strict: true, ends }));
     let answer = run(endpoint, arrival, body).await;
     if method.response.stream {
         answer::stream(answer, caller, call.content_type, compress, incoming).await

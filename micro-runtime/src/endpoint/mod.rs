@@ -48,4 +48,4 @@ pub use subscriber::SubscriberDescriptor;
 pub(crate) use subscriber::Subscribers;
 #[doc(hidden)]
 pub use subscriber::{Handled, Subscribing, describe_subscriber, serve_subscriber};
-pub(crate) use until::held;
+pub(crate) use until::Until;

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tokio::task_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -17,34 +16,32 @@ task_local! {
     static UNTIL: Cell<Option<Instant>>;
 }
 
-/// Says it of the call that this task runs. Without [`held`] around it nothing comes of that.
+/// Says it of the call that is run. Where nobody [hears](Until::hear) it nothing comes of that.
 pub(super) fn set(deadline: Instant) {
     let _ = UNTIL.try_with(|until| until.set(deadline.checked_add(LAST_WORDS)));
 }
 
-/// Runs a task that is one call, answer and all, and drops it when its time is over.
-pub(crate) fn held<F: Future>(call: F) -> impl Future<Output = ()> {
-    UNTIL.scope(Cell::new(None), Held { call, sleep: None })
+/// What is known of one call.
+#[derive(Debug, Default)]
+pub(crate) struct Until {
+    at: Option<Instant>,
+    /// Made where the answer waits. Most go out at once.
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
-pin_project! {
-    struct Held<F> {
-        #[pin]
-        call: F,
-        // Made where the answer waits. Most go out at once.
-        sleep: Option<Pin<Box<Sleep>>>,
+impl Until {
+    /// Runs what the call does, which may say it.
+    pub(crate) fn hear<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        UNTIL.sync_scope(Cell::new(self.at), || {
+            let done = run();
+            self.at = UNTIL.try_with(Cell::get).unwrap_or_default();
+            done
+        })
     }
-}
 
-impl<F: Future> Future for Held<F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let this = self.project();
-        if this.call.poll(task).is_ready() {
-            return Poll::Ready(());
-        }
-        let Ok(Some(until)) = UNTIL.try_with(Cell::get) else { return Poll::Pending };
-        this.sleep.get_or_insert_with(|| Box::pin(sleep_until(until))).as_mut().poll(task)
+    /// Is ready once the time is over.
+    pub(crate) fn poll_over(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at))).as_mut().poll(task)
     }
 }

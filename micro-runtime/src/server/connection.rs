@@ -34,40 +34,48 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
     // Who connects and says nothing, or not enough in time, gets no answer.
     let Some((wire, io)) = first_words(io, &peer, &activity, &shared).await else { return };
     let io = Stalling::new(io, limits.write_timeout);
-    if wire == Wire::Native {
-        return native::serve(io, peer, &shared, &activity, permit).await;
-    }
-    let answer = {
-        let (shared, activity) = (shared.clone(), activity.clone());
-        move |request| answer(request, peer.clone(), shared.clone(), activity.clone())
-    };
+    // In boxes, so that a connection is no larger for what it does not speak. Those of HTTP/2 are the ones that
+    // services keep for each other.
     let ended = match wire {
-        Wire::Http1 => {
-            let io = Upgradable::new(io, permit, activity.clone(), &shared);
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(None)
-                .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
-                .serve_connection(
-                    TokioIo::new(io),
-                    service_fn(move |request| {
-                        answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)
-                    }),
-                )
-                .with_upgrades();
-            let head = Some(HeadTimeout::new(limits.header_timeout, &activity));
-            let shut_down = http1::UpgradeableConnection::graceful_shutdown;
-            drive(connection, shut_down, &shared, &activity, head).await
-        }
-        Wire::Http2 | Wire::Native => {
+        Wire::Http1 => Box::pin(http1(io, peer, &shared, &activity, permit)).await,
+        Wire::Http2 => {
             let _permit = permit;
-            let connection = http2::serve(io, limits, &shared.tasks, &activity, answer);
-            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, None).await
+            let (server, counted) = (shared.clone(), activity.clone());
+            let answer = move |request| answer(request, peer.clone(), server.clone(), counted.clone());
+            let connection = pin!(http2::serve(io, limits, &shared.tasks, &activity, answer));
+            drive(connection, http2::Connection::graceful_shutdown, &shared, &activity, false).await
         }
+        Wire::Native => return Box::pin(native::serve(io, peer, &shared, &activity, permit)).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
     }
+}
+
+async fn http1(
+    io: Stalling<Sniffed>,
+    peer: Arc<str>,
+    shared: &Arc<Shared>,
+    activity: &Arc<Activity>,
+    permit: OwnedSemaphorePermit,
+) -> Result<(), BoxError> {
+    let limits = &shared.limits;
+    let (server, counted) = (shared.clone(), activity.clone());
+    let answer = move |request| answer(request, peer.clone(), server.clone(), counted.clone());
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
+        .serve_connection(
+            TokioIo::new(Upgradable::new(io, permit, activity.clone(), shared)),
+            service_fn(move |request| answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)),
+        )
+        .with_upgrades();
+    let connection = pin!(HeadTimeout::new(connection, limits.header_timeout, activity));
+    let shut_down = |connection: Pin<&mut HeadTimeout<'_, _>>| {
+        http1::UpgradeableConnection::graceful_shutdown(connection.connection());
+    };
+    drive(connection, shut_down, shared, activity, true).await
 }
 
 async fn first_words(
@@ -115,13 +123,12 @@ fn answer(
 
 /// Runs a connection until it ends, is idle for too long or too old, or the server stops.
 pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
     shared: &Shared,
     activity: &Activity,
-    mut head: Option<HeadTimeout<'_>>,
+    is_http1: bool,
 ) -> Result<(), BoxError> {
-    let mut connection = pin!(connection);
     let mut idle = pin!(sleep(shared.limits.idle_timeout));
     let mut age = shared.limits.max_connection_age.map(|age| Box::pin(sleep(jittered(age))));
     let mut seen = activity.started();
@@ -129,20 +136,10 @@ pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
     // How much longer a connection that is to close waits for the rest of a head.
     let mut grace: Option<Pin<Box<Sleep>>> = None;
     loop {
-        let ended = async {
-            match &mut head {
-                Some(head) => head.watch(connection.as_mut()).await,
-                None => Some(connection.as_mut().await),
-            }
-        };
         let leaves = tokio::select! {
             // What has arrived is looked at before anything is closed.
             biased;
-            ended = ended => match ended {
-                Some(ended) => return ended.map_err(Into::into),
-                // As with who says nothing at all, there is no answer.
-                None => return Ok(()),
-            },
+            ended = connection.as_mut() => return ended.map_err(Into::into),
             () = shared.drain.cancelled(), if !closing => true,
             () = over(&mut grace) => {
                 grace = None;
@@ -179,7 +176,7 @@ pub(super) async fn drive<C: Future<Output = Result<(), E>>, E: Into<BoxError>>(
             activity.leave();
             // To shut HTTP/1.1 down would throw a request away whose head is on its way. Its answer
             // closes the connection.
-            if head.is_none() || !activity.awaits_head() {
+            if !is_http1 || !activity.awaits_head() {
                 shut_down(connection.as_mut());
             } else {
                 grace = Some(Box::pin(sleep(FIRST_WORDS)));

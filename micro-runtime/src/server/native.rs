@@ -1,7 +1,7 @@
 //! The native wire: from the preface to the calls.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
@@ -60,7 +60,8 @@ pub(super) async fn serve<T>(
     match opened {
         Ok(Ok(serving)) => {
             // It has no errors: what ends it is told to its calls.
-            let _ = drive(Connection(serving), Connection::shut_down, shared, activity, None).await;
+            let connection = pin!(Connection(serving));
+            let _ = drive(connection, Connection::shut_down, shared, activity, false).await;
         }
         Ok(Err(error)) => tracing::debug!(%peer, %error, "a native connection was not opened"),
         // Who says nothing gets no answer.

@@ -50,6 +50,16 @@ pub(super) async fn open(
         }
         return Some((wire(spoken), io));
     };
+    // In a box, so that a connection without TLS is no larger for it.
+    Box::pin(open_tls(io, tls, peer, activity)).await
+}
+
+async fn open_tls(
+    io: BoxIo,
+    tls: &Acceptor,
+    peer: &str,
+    activity: &Arc<Activity>,
+) -> Option<(Wire, Sniffed)> {
     // What the handshake reads is no request, so the activity does not hear of it.
     let (spoken, io) = sniff(io, Arc::default()).await.ok()?;
     let io = match spoken {
@@ -80,7 +90,7 @@ async fn accept(tls: &Acceptor, io: Sniffed, peer: &str) -> Option<BoxIo> {
         Ok(io) => Some(io),
         Err(Declined { error, io }) => {
             tracing::debug!(peer, %error, "a TLS handshake failed");
-            linger(io).await;
+            Box::pin(linger(io)).await;
             None
         }
     }
@@ -98,7 +108,7 @@ async fn turn_away(mut io: Sniffed, spoken: Spoken) {
         io.write_all(answer.as_bytes()).await
     };
     if said.is_ok() {
-        linger(io).await;
+        Box::pin(linger(io)).await;
     }
 }
 

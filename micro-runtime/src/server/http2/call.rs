@@ -1,7 +1,8 @@
 //! One call: its answer is made, and then it is sent.
 
+use std::mem;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use h2::Reason;
@@ -9,55 +10,71 @@ use h2::server::SendResponse;
 use http::header::{CONTENT_LENGTH, DATE, HeaderValue};
 use http::{Response, Version};
 use http_body::Body;
-use pin_project_lite::pin_project;
 
 use super::date;
+use super::place::Place;
+use crate::endpoint::Until;
 use crate::error::Error;
 use crate::protocol::http2::{Sending, strip};
 
-/// Sends what the answer is. A call that the client breaks off is dropped where it is.
-pub(super) fn call<F, B>(answer: F, respond: SendResponse<Bytes>) -> impl Future<Output = ()> + Send
-where
-    F: Future<Output = Response<B>> + Send,
-    B: Body<Data = Bytes, Error = Error> + Send + Unpin,
-{
-    Call { answer, respond, sending: None }
+/// A call. One that the client breaks off, or whose time is over, is dropped where it is.
+pub(super) struct Call<F, B> {
+    stage: Stage<F, B>,
+    until: Until,
 }
 
-pin_project! {
-    struct Call<F, B> {
-        #[pin]
-        answer: F,
+enum Stage<F, B> {
+    /// The answer is made. It is in a place of its own, since it takes much more room than all that comes
+    /// after it, and what comes after it may last for long.
+    Answering {
+        answer: Place<F>,
         respond: SendResponse<Bytes>,
-        // Once the head of the answer is sent.
-        sending: Option<Sending<B>>,
+    },
+    /// The head of the answer is sent.
+    Sending(Sending<B>),
+    Ended,
+}
+
+impl<F, B> Call<F, B>
+where
+    F: Future<Output = Response<B>> + 'static,
+{
+    pub(super) fn new(answer: F, respond: SendResponse<Bytes>) -> Self {
+        Self { stage: Stage::Answering { answer: Place::of(answer), respond }, until: Until::default() }
     }
 }
 
+// What cannot be moved is in its place.
+impl<F, B> Unpin for Call<F, B> {}
+
 impl<F, B> Future for Call<F, B>
 where
-    F: Future<Output = Response<B>>,
+    F: Future<Output = Response<B>> + 'static,
     B: Body<Data = Bytes, Error = Error> + Unpin,
 {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let this = self.project();
-        if this.sending.is_none() {
-            let Poll::Ready(answer) = this.answer.poll(task) else {
-                let broken_off = ready!(this.respond.poll_reset(task));
-                tracing::debug!(?broken_off, "a call was broken off by its client");
-                return Poll::Ready(());
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if let Stage::Answering { answer, respond } = &mut this.stage {
+            let Poll::Ready(answered) = this.until.hear(|| answer.poll(task)) else {
+                if let Poll::Ready(broken_off) = respond.poll_reset(task) {
+                    tracing::debug!(?broken_off, "a call was broken off by its client");
+                    return Poll::Ready(());
+                }
+                return this.until.poll_over(task);
             };
-            match head(answer, this.respond) {
-                Some(sending) => *this.sending = Some(sending),
-                None => return Poll::Ready(()),
+            let sending = head(answered, respond).map_or(Stage::Ended, Stage::Sending);
+            if let Stage::Answering { answer, .. } = mem::replace(&mut this.stage, sending) {
+                answer.clear();
             }
         }
-        match this.sending {
-            Some(sending) => Pin::new(sending).poll(task),
-            None => Poll::Ready(()),
+        if let Stage::Sending(sending) = &mut this.stage
+            && Pin::new(sending).poll(task).is_pending()
+        {
+            return this.until.poll_over(task);
         }
+        Poll::Ready(())
     }
 }
 

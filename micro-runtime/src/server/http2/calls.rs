@@ -18,27 +18,19 @@ const CAREFUL: u32 = 64;
 
 /// Runs calls. Those that are in tasks of their own end when their connection does, since then their
 /// streams are broken off.
-pub(super) struct Calls<C> {
+pub(super) struct Calls {
     tasks: TaskTracker,
-    /// Where calls are run, over and over.
-    place: Option<Pin<Box<Option<C>>>>,
     /// How many of the next calls get a task of their own.
     careful: u32,
 }
 
-impl<C> Calls<C>
-where
-    C: Future<Output = ()> + Send + 'static,
-{
+impl Calls {
     pub(super) fn new(tasks: TaskTracker) -> Self {
-        Self { tasks, place: None, careful: 0 }
+        Self { tasks, careful: 0 }
     }
 
     /// Runs a call.
-    pub(super) fn run(&mut self, call: C) {
-        let mut place = self.place.take().unwrap_or_else(|| Box::pin(None));
-        place.set(Some(call));
-        let mut call = Placed(place);
+    pub(super) fn run(&mut self, mut call: impl Future<Output = ()> + Send + Unpin + 'static) {
         if self.careful > 0 {
             self.careful -= 1;
             self.tasks.spawn(call);
@@ -54,27 +46,9 @@ where
         match polled {
             Ok(Poll::Pending) => {
                 self.tasks.spawn(call);
-                return;
             }
             Ok(Poll::Ready(())) => {}
             Err(panic) => tracing::error!(panic = panic_text(&*panic), "a call panicked"),
-        }
-        let Placed(mut place) = call;
-        place.set(None);
-        self.place = Some(place);
-    }
-}
-
-/// A future in a place that can be used again.
-struct Placed<C>(Pin<Box<Option<C>>>);
-
-impl<C: Future<Output = ()>> Future for Placed<C> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        match self.0.as_mut().as_pin_mut() {
-            Some(call) => call.poll(task),
-            None => Poll::Ready(()),
         }
     }
 }

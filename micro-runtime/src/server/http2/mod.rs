@@ -4,10 +4,12 @@
 mod call;
 mod calls;
 mod date;
+mod place;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection as H2, Handshake, SendResponse};
@@ -22,9 +24,9 @@ use tokio_util::task::TaskTracker;
 use super::activity::Activity;
 use super::body::RequestBody;
 use super::limits::Limits;
-use crate::endpoint::held;
 use crate::error::Error;
 use crate::protocol::http2::{Cork, Corked, FRAME, KeepAlive, Received, SERVER_WINDOW, STREAM_WINDOW};
+use call::Call;
 use calls::Calls;
 
 /// Serves a connection. The future ends with the connection.
@@ -57,12 +59,12 @@ where
         let (head, body) = request.into_parts();
         let body = Received::new(body, &head.headers);
         let answer = answer(Request::from_parts(head, body.into()));
-        calls.run(held(call::call(answer, respond)));
+        calls.run(Call::new(answer, respond));
     };
     Connection {
         state: State::Opening(Box::new(handshake)),
         begin,
-        limits: limits.clone(),
+        keep_alive: (limits.keep_alive_interval, limits.keep_alive_timeout),
         cork,
         activity: activity.clone(),
         leaving: false,
@@ -74,7 +76,8 @@ where
 pub(super) struct Connection<T, S> {
     state: State<T>,
     begin: S,
-    limits: Limits,
+    /// How often a silent peer is asked whether it is there, and how long it may take to answer.
+    keep_alive: (Duration, Duration),
     cork: Cork,
     activity: Arc<Activity>,
     leaving: bool,
@@ -114,7 +117,7 @@ where
         let this = &mut *self;
         if let State::Opening(handshake) = &mut this.state {
             let mut connection = Box::new(ready!(Pin::new(&mut **handshake).poll(task))?);
-            let (interval, timeout) = (this.limits.keep_alive_interval, this.limits.keep_alive_timeout);
+            let (interval, timeout) = this.keep_alive;
             let keep_alive = connection
                 .ping_pong()
                 .map(|pings| KeepAlive::new(pings, this.cork.clone(), interval, timeout));

@@ -5,6 +5,7 @@
 //! server looks them up by path. A path is a string and never a closed enum: an
 //! unknown method is answered with `unimplemented`, so versions can differ.
 
+mod at_once;
 mod body;
 mod carried;
 mod descriptor;
@@ -21,6 +22,7 @@ mod signature;
 mod subscriber;
 mod until;
 
+pub(crate) use at_once::at_once;
 pub use body::Body;
 pub(crate) use body::{Encode, Inbound, Messages, Outbound};
 pub(crate) use carried::Carried;

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use super::at_once::at_once;
 use super::handler::Endpoint;
 use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first, until};
 use crate::call::Interceptors;
@@ -46,7 +47,7 @@ pub(crate) async fn run(
     let asked = (method.request.stream && method.response.stream).then(|| incoming.clone());
     let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
 
-    let call = pin!(
+    let mut call = pin!(
         AssertUnwindSafe(async {
             let body = match (body.await?, asked) {
                 (Inbound::Many(messages), Some(incoming)) => {
@@ -58,9 +59,12 @@ pub(crate) async fn run(
         })
         .catch_unwind()
     );
-    let ended = match &limit {
-        Some(limit) => timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?,
-        None => call.await,
+    let ended = match (at_once(call.as_mut()).await, &limit) {
+        (Poll::Ready(ended), _) => ended,
+        (Poll::Pending, Some(limit)) => {
+            timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?
+        }
+        (Poll::Pending, None) => call.await,
     };
     if let Some(limit) = &limit {
         until::set(limit.deadline);

@@ -1,6 +1,8 @@
 //! Reading an HTTP body: how large it may be, how long it may be silent, and what it means when it
 //! breaks off.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +11,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use super::reset;
+use crate::endpoint::at_once;
 use crate::error::{Code, Error, Result};
 
 /// Limits for the reading of a body.
@@ -46,8 +49,10 @@ impl ReadLimits {
         B: Body<Data = Bytes> + Unpin,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        let frame = match self.idle {
-            Some(idle) => match timeout(idle, body.frame()).await {
+        let mut frame = pin!(body.frame());
+        let frame = match (at_once(frame.as_mut()).await, self.idle) {
+            (Poll::Ready(frame), _) => frame,
+            (Poll::Pending, Some(idle)) => match timeout(idle, frame).await {
                 Ok(frame) => frame,
                 Err(_) => {
                     let idle = humantime::format_duration(idle);
@@ -57,7 +62,7 @@ impl ReadLimits {
                     return Some(Err(Error::deadline_exceeded(message)));
                 }
             },
-            None => body.frame().await,
+            (Poll::Pending, None) => frame.await,
         };
         frame.map(|frame| frame.map_err(broken_off))
     }

@@ -1,8 +1,8 @@
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::select;
+use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
@@ -23,7 +23,7 @@ pub(super) struct Home {
 
 #[derive(Default)]
 struct State {
-    hosts: HashMap<String, Host>,
+    hosts: FxHashMap<String, Host>,
     /// Closes what is idle for too long, while there is any.
     sweeper: Option<AbortHandle>,
 }

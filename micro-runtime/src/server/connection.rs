@@ -197,3 +197,19 @@ async fn over(time: &mut Option<Pin<Box<Sleep>>>) {
 fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_has_no_room_for_what_it_may_never_need() {
+        // A server has thousands of them, most of them silent.
+        let size = size_of_future(serve);
+        assert!(size <= 1024, "{size}");
+    }
+}

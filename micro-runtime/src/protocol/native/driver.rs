@@ -161,7 +161,7 @@ where
         loop {
             if self.writing.is_empty() {
                 self.link.with_own(&mut self.woken, |state| {
-                    std::mem::swap(&mut state.out, &mut self.writing);
+                    state.take_out(&mut self.writing);
                     state.disperse();
                 });
             }

@@ -215,6 +215,23 @@ async fn an_answer_that_is_too_large_ends_its_call_and_no_other() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_not_written_when_the_connection_ended_was_surely_not_processed() {
+    let (near, far) = duplex(10_000);
+    let (opened, serving) = tokio::join!(
+        open(near, Settings::default(), bounds(1 << 22), "server".into()),
+        accept(far, Arc::new(site()), Settings::default(), bounds(1 << 22), "client".into(), Tasks)
+    );
+    let (connection, driver) = opened.unwrap();
+    drop(serving);
+    let plan = Plan { method: 0, length: 10, count: 0, compressed: false, given_up: None };
+    let call = tokio::spawn(run(connection, plan));
+    tokio::task::yield_now().await;
+    driver.await;
+    let error = call.await.unwrap().unwrap_err();
+    assert!(error.was_never_processed(), "{error:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 

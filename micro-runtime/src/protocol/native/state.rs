@@ -72,6 +72,12 @@ impl State {
         self.woken.extend(waker);
     }
 
+    /// Hands over what is to be written.
+    pub(super) fn take_out(&mut self, writing: &mut Outbox) {
+        std::mem::swap(&mut self.out, writing);
+        self.begun.all_go_out();
+    }
+
     /// Wakes those who wait for room in the outbox, which is being written.
     pub(super) fn disperse(&mut self) {
         self.woken.append(&mut self.crowd);
@@ -252,12 +258,14 @@ impl State {
         if self.ended.is_some() {
             return;
         }
-        for entry in self.calls.values_mut() {
+        for (call, entry) in &mut self.calls {
             if let Some(handler) = entry.handler.take() {
                 handler.abort();
             }
             if entry.receiving.end.is_none() {
-                entry.receiving.end = Some(Err(again(&error)));
+                let error = again(&error);
+                let unsent = self.begun.stays(*call);
+                entry.receiving.end = Some(Err(if unsent { error.never_processed() } else { error }));
             }
             self.woken.extend(entry.receiving.waker.take());
             self.woken.extend(entry.sending.waker.take());

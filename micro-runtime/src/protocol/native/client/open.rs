@@ -76,12 +76,24 @@ impl Opening {
 pub(in crate::protocol::native) struct Begun {
     /// The last of them.
     last: u32,
+    /// The last of those that were written, or are being written.
+    out: u32,
     /// The numbers of routes, by the place of the method.
     routes: FxHashMap<usize, Vec<(Codec, u32)>>,
     named: u32,
 }
 
 impl Begun {
+    /// Notes that what was begun is being written.
+    pub(in crate::protocol::native) fn all_go_out(&mut self) {
+        self.out = self.last;
+    }
+
+    /// Whether nothing of a call that was begun has been written.
+    pub(in crate::protocol::native) fn stays(&self, call: u32) -> bool {
+        call > self.out && call <= self.last
+    }
+
     /// The number of a route, which is named on the way if it was not, or none where there are too many.
     fn route(&mut self, outgoing: &Outgoing, most: u32, out: &mut BytesMut) -> u64 {
         let known = self.routes.entry(std::ptr::from_ref(outgoing.method).addr()).or_default();

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
+use futures_util::task::AtomicWaker;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
@@ -35,15 +36,22 @@ pub struct Relay {
 
 /// The error of the caller's stream, which is the end of the call for the caller.
 #[derive(Default)]
-struct Broken(Mutex<Option<Error>>);
+struct Broken {
+    error: Mutex<Option<Error>>,
+    /// Who runs the handler. It may be another task that reads the stream.
+    handler: AtomicWaker,
+}
 
 impl Broken {
     fn set(&self, error: Error) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.handler.wake();
     }
 
-    fn take(&self) -> Option<Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn poll(&self, task: &TaskContext<'_>) -> Poll<Error> {
+        self.handler.register(task.waker());
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        error.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -176,9 +184,9 @@ async fn guarded<T>(
     let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
     let watched = poll_fn(|task| {
         let polled = work.as_mut().poll(task);
-        match broken.as_ref().and_then(|broken| broken.take()) {
-            Some(own) => Poll::Ready(Err(own)),
-            None => polled.map(|ended| {
+        match broken.as_ref().map_or(Poll::Pending, |broken| broken.poll(task)) {
+            Poll::Ready(own) => Poll::Ready(Err(own)),
+            Poll::Pending => polled.map(|ended| {
                 let ended = ended.unwrap_or_else(|panic: Box<dyn Any + Send>| Err(panicked(method, &*panic)));
                 ended.map_err(read)
             }),

@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
@@ -19,6 +19,7 @@ pub(crate) struct Locals(Arc<Table>);
 struct Table {
     nodes: ArcSwap<FxHashMap<String, Local>>,
     count: AtomicUsize,
+    changes: Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -58,12 +59,12 @@ impl Locals {
     }
 
     fn change<T>(&self, change: impl Fn(&mut FxHashMap<String, Local>) -> T) {
-        self.0.nodes.rcu(|nodes| {
-            let mut nodes = FxHashMap::clone(nodes);
-            change(&mut nodes);
-            nodes
-        });
-        self.0.count.store(self.0.nodes.load().len(), Ordering::Relaxed);
+        // One at a time, so that the count is that of the last table.
+        let _changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = FxHashMap::clone(&self.0.nodes.load());
+        change(&mut nodes);
+        self.0.count.store(nodes.len(), Ordering::Relaxed);
+        self.0.nodes.store(Arc::new(nodes));
     }
 }
 

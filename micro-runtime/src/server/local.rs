@@ -131,12 +131,15 @@ fn one(
         let task = AbortOnDropHandle::new(tasks.spawn_on(unless_cut(visit, work), runtime));
         return async move { task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method))) }.boxed();
     }
+    let runtime = runtime.clone();
     async move {
         let mut work = std::pin::pin!(unless_cut(visit, work));
         let mut first = Some(how);
         let answer = poll_fn(|task| {
             let polled = {
                 let _deeper = Deeper::new();
+                // What the handler spawns belongs to its server, whoever calls.
+                let _entered = runtime.enter();
                 work.as_mut().poll(task)
             };
             if let Some(how) = first.take() {

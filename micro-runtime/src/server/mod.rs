@@ -90,7 +90,10 @@ impl Server {
     ) -> Result<Self> {
         let tasks = TaskTracker::new();
         let cores = match cores {
-            Some(count) => Some(Cores::start(count, &tasks)?),
+            // Those that have started end with the tracker they wait for.
+            Some(count) => Some(Cores::start(count, &tasks).inspect_err(|_| {
+                tasks.close();
+            })?),
             None => None,
         };
         let shared = Arc::new(Shared {

@@ -36,9 +36,12 @@ impl Host {
     /// A place on the connection with the least load, and whether one connection more would be of use.
     pub(super) fn free(&mut self) -> (Free, bool) {
         self.links.retain(|link| !link.is_closed());
-        let Some(least) = self.links.iter().min_by_key(|link| link.load()) else {
+        if self.links.is_empty() {
             return (Free::NoConnection, true);
-        };
+        }
+        // A few streams are more load than many calls, and take fewer places.
+        let roomy = self.links.iter().filter(|link| link.has_room());
+        let Some(least) = roomy.min_by_key(|link| link.load()) else { return (Free::Full, true) };
         match least.place() {
             Some(place) => (Free::On(least.again(), place), least.load() > BUSY && has_cores()),
             None => (Free::Full, true),

@@ -88,16 +88,16 @@ impl Home {
         growth: &mut Growth,
     ) -> Option<Connection> {
         let open = || connections.iter().filter(|connection| !connection.is_closed());
-        if let Some(free) = open().find(|connection| load(connection) < BUSY) {
+        if let Some(free) = open().find(|connection| load(connection) < BUSY && connection.has_room()) {
             return Some(free.clone());
         }
-        let least = open().min_by_key(|connection| load(connection))?;
+        let least = open().min_by_key(|connection| (!connection.has_room(), load(connection)))?;
         let may = match growth {
             Growth::May => true,
             Growth::Goes => false,
             Growth::MayAfter(time) => Instant::now() >= *time,
         };
-        if may && open().count() < self.opener.max_connections && has_cores() {
+        if may && open().count() < self.opener.max_connections && (has_cores() || !least.has_room()) {
             *growth = Growth::Goes;
             self.grow(address.to_owned());
         }

@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http_body::{Body, Frame, SizeHint};
 
@@ -26,12 +26,6 @@ impl Received {
     }
 }
 
-/// A stream that is reset without an error has ended: its sender needs no more of ours (RFC 9113, section
-/// 8.1).
-fn ended(error: h2::Error) -> Option<Error> {
-    (error.reason() != Some(Reason::NO_ERROR)).then(|| broken_off(error))
-}
-
 impl Body for Received {
     type Data = Bytes;
     type Error = Error;
@@ -49,13 +43,13 @@ impl Body for Received {
                     this.left = this.left.map(|left| left.saturating_sub(bytes.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
-                Some(Err(error)) => return Poll::Ready(ended(error).map(Err)),
+                Some(Err(error)) => return Poll::Ready(Some(Err(broken_off(error)))),
                 None => this.data_ended = true,
             }
         }
         match ready!(this.stream.poll_trailers(task)) {
             Ok(trailers) => Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers)))),
-            Err(error) => Poll::Ready(ended(error).map(Err)),
+            Err(error) => Poll::Ready(Some(Err(broken_off(error)))),
         }
     }
 

@@ -368,7 +368,13 @@ where
         tracing::debug!(%peer, reason = error.message(), "a connection ended");
         let error = Arc::new(error);
         self.link.leave();
-        self.link.with_own(&mut self.woken, |state| state.fail(error));
+        self.link.with_own(&mut self.woken, |state| {
+            // What is left is written, in front of what the other side is told.
+            if phase == Phase::Farewell {
+                state.begun.all_go_out();
+            }
+            state.fail(error);
+        });
         self.wake();
         self.clock.as_mut().reset(Instant::now() + FAREWELL);
         phase

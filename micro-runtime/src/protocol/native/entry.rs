@@ -164,14 +164,18 @@ impl Receiving {
                 });
                 partial.bytes.extend_from_slice(&bytes);
                 if head.has(MORE) {
+                    // Before anything is granted for it.
+                    let taken = check(partial.bytes.len(), partial.compressed, false, limits);
+                    if let Err(error) = taken {
+                        self.partial = Some(partial);
+                        account.note_read(cost as u64);
+                        self.give_up(account);
+                        return Ok(Err(error));
+                    }
                     partial.cost += cost;
                     partial.since = Instant::now();
-                    let (length, compressed) = (partial.bytes.len(), partial.compressed);
                     self.partial = Some(partial);
-                    let held = self.account.hold(cost, account);
-                    return Ok(held
-                        .and_then(|grants| check(length, compressed, false, limits).map(|()| grants))
-                        .inspect_err(|_| self.give_up(account)));
+                    return Ok(self.account.hold(cost, account).inspect_err(|_| self.give_up(account)));
                 }
                 account.release(partial.cost);
                 let Partial { bytes, compressed, .. } = partial;

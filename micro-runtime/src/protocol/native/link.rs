@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::BufMut as _;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::account::Account;
 use super::bounds::Bounds;
@@ -54,6 +54,7 @@ impl Link {
             ended: None,
             alarm: None,
             begun: Begun::default(),
+            cut: FxHashSet::default(),
         };
         Self { state: Mutex::new(state), leaving: AtomicBool::new(false), ours, theirs, bounds, peer }
     }

@@ -140,6 +140,10 @@ impl Frames {
         self.cut();
         link.with(|state| {
             loop {
+                // Nobody writes any more.
+                if state.ended.is_some() {
+                    return Poll::Ready(false);
+                }
                 let Some(granted) = state.may_send(call) else { return Poll::Ready(false) };
                 let Some(next) = self.ready.front() else { return Poll::Ready(true) };
                 if (next.cost as u64) > granted {
@@ -213,6 +217,7 @@ impl Pump {
         while self.frames.buffered < BATCH && self.frames.ready.is_empty() {
             let Some(messages) = &mut self.messages else { break };
             let piece = self.link.theirs.piece();
+            let before = self.frames.buffer.len();
             // A panic of the user's stream is an error of its call.
             let polled = catch_unwind(AssertUnwindSafe(|| {
                 self.frames.poll_next(self.call, messages, self.compress, piece, task)
@@ -222,7 +227,11 @@ impl Pump {
                 Ok(Poll::Ready(Some(Ok(())))) => continue,
                 Ok(Poll::Ready(Some(Err(error)))) => self.ended = Err(error),
                 Ok(Poll::Ready(None)) => {}
-                Err(_) => self.ended = Err(Error::internal("the request stream panicked")),
+                Err(_) => {
+                    // What it had begun to write is no message.
+                    self.frames.buffer.truncate(before);
+                    self.ended = Err(Error::internal("the request stream panicked"));
+                }
             }
             self.messages = None;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::{BufMut as _, Bytes};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
 
 use super::account::Account;
@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(super) alarm: Option<Instant>,
     /// The calls that a client has begun.
     pub(super) begun: Begun,
+    /// The calls of a server that are over, and whose tasks have not ended yet: they have nothing to say.
+    pub(super) cut: FxHashSet<u32>,
 }
 
 impl State {
@@ -220,6 +222,15 @@ impl State {
         entry.receiving.end.get_or_insert(end);
         let wakers = [entry.receiving.waker.take(), entry.sending.waker.take()];
         self.woken.extend(wakers.into_iter().flatten());
+    }
+
+    /// Ends a call on this side, and has the other side end it. What is still on the way of it is of no use.
+    pub(super) fn break_off(&mut self, call: u32, error: Error) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.receiving.ignore();
+        }
+        self.end(call, Err(error));
+        self.reset(call, Reset::Canceled);
     }
 
     /// Has the call looked at at this time, or before.

@@ -29,6 +29,11 @@ use crate::protocol::http2::{Cork, Corked, FRAME, KeepAlive, Received, SERVER_WI
 use call::Call;
 use calls::Calls;
 
+/// How much is granted to small frames that nobody has read, in bytes: each counts what it lacks of 256. A stream
+/// of small messages that is read slowly is to wait for its window, and not to end the connection; what a frame
+/// takes in memory bounds it.
+const SMALL_FRAMES: usize = 16 * 1024 * 1024;
+
 /// Serves a connection. The future ends with the connection.
 pub(super) fn serve<T, S, F, B>(
     io: T,
@@ -53,6 +58,7 @@ where
         .max_pending_accept_reset_streams(limits.max_pending_resets)
         .max_local_error_reset_streams(Some(limits.max_stream_errors))
         .max_send_buffer_size(limits.max_send_buffer)
+        .data_frame_budget(SMALL_FRAMES)
         .handshake(io);
     let mut calls = Calls::new(tasks.clone());
     let begin = move |request: Request<RecvStream>, respond| {

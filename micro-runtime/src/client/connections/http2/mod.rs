@@ -125,6 +125,11 @@ impl Shared {
         self.line.state.closed.load(Ordering::Relaxed)
     }
 
+    /// Whether the server takes one more call.
+    pub(super) fn has_room(&self) -> bool {
+        self.line.state.in_flight() < self.line.state.most.load(Ordering::Relaxed)
+    }
+
     /// What the calls on it count.
     pub(super) fn load(&self) -> usize {
         let state = &self.line.state;

@@ -147,6 +147,11 @@ impl Connection {
         Arc::strong_count(&self.0) - 1
     }
 
+    /// Whether the server takes one more call, about.
+    pub(crate) fn has_room(&self) -> bool {
+        self.calls() < self.link().theirs.max_calls as usize
+    }
+
     /// How many of these are streams.
     pub(crate) fn streams(&self) -> usize {
         self.0.streams.load(Ordering::Relaxed)

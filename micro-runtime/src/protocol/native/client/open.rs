@@ -22,7 +22,7 @@ use crate::protocol::native::frame::{
 use crate::protocol::native::link::Link;
 use crate::protocol::native::pump::{Pump, Pumped};
 use crate::protocol::native::settings::{MAX_CODEC, MAX_PATH, marked, number_of};
-use crate::protocol::native::state::{Reset, State, again};
+use crate::protocol::native::state::{State, again};
 
 /// The route that has no number: its path and its codec stand in the frame.
 const LITERAL: u64 = 0;
@@ -165,8 +165,10 @@ pub(super) fn poll_open(
             state.wait_for_place(&mut place.number, task);
             return Poll::Pending;
         }
+        let mut now = now;
         if let Some(number) = place.number.take() {
             state.waits_no_longer(number, true);
+            now = Instant::now();
         }
         let State { begun, out, .. } = &mut *state;
         begun.last += 1;
@@ -285,8 +287,7 @@ pub(super) fn send_rest(link: Arc<Link>, call: u32, opening: Opening, outgoing: 
             }),
             Pumped::All(Err(error)) => link.with(|state| {
                 if state.calls.contains_key(&call) {
-                    state.reset(call, Reset::Canceled);
-                    state.end(call, Err(error.maybe_processed()));
+                    state.break_off(call, error.maybe_processed());
                 }
             }),
         }

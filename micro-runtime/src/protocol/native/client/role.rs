@@ -85,8 +85,7 @@ impl Role for Client {
         }
         for call in late {
             // Who waits looks at its own clock and says it in its own words.
-            state.end(call, Err(Error::canceled("the time of the call is up")));
-            state.reset(call, Reset::Canceled);
+            state.break_off(call, Error::canceled("the time of the call is up"));
         }
         next
     }
@@ -98,8 +97,7 @@ impl Role for Client {
 
 fn data(state: &mut State, head: FrameHead, bytes: Bytes, limits: ReadLimits) -> Result<(), Violation> {
     if let Err(error) = state.arrived(head, bytes, limits)? {
-        state.end(head.call, Err(error));
-        state.reset(head.call, Reset::Canceled);
+        state.break_off(head.call, error);
     }
     Ok(())
 }

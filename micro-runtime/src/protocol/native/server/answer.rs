@@ -47,7 +47,8 @@ pub(super) async fn serve(call: Call) {
     let Call { link, site, call, begin, peer, request } = call;
     let Begin { endpoint, codec, said } = begin;
     let compress = compress(&site, said.compression, &link);
-    let until = said.timeout.and_then(|timeout| Instant::now().checked_add(timeout + LAST_WORDS));
+    let timeout = said.timeout.or(endpoint.method.timeout);
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout + LAST_WORDS));
     let incoming = Arc::new(Incoming::new(said.metadata, peer));
     let arrival = Arrival {
         incoming: incoming.clone(),
@@ -68,7 +69,9 @@ pub(super) async fn serve(call: Call) {
         Ok(body @ (Outbound::Many(_) | Outbound::Carried(_))) => {
             let messages = body.into_messages();
             let (link, call) = (answer.link.clone(), answer.call);
-            link.with(|state| ensure(state, call, &link));
+            if !link.with(|state| ensure(state, call, &link)) {
+                return;
+            }
             Sent::Stream(Pump::new(link, call, messages, compress))
         }
         Err(error) => return answer.fail(error),
@@ -130,6 +133,9 @@ impl Answer {
         };
         let most = self.link.theirs.piece();
         self.link.with(|state| {
+            if state.cut.contains(&call) {
+                return None;
+            }
             if !headers.is_empty() {
                 frame::put(&mut state.out.tail, Kind::Head, 0, call, |out| put_metadata(out, &headers));
             }
@@ -172,9 +178,11 @@ impl Answer {
                     return self.fail_with(error, Metadata::new(), Metadata::new());
                 }
                 self.link.with(|state| {
-                    frame::put(&mut state.out.tail, Kind::Head, 0, self.call, |out| {
-                        put_metadata(out, &headers)
-                    });
+                    if !state.cut.contains(&self.call) {
+                        frame::put(&mut state.out.tail, Kind::Head, 0, self.call, |out| {
+                            put_metadata(out, &headers)
+                        });
+                    }
                 });
                 pump
             }
@@ -187,8 +195,10 @@ impl Answer {
                     return self.fail_with(error, Metadata::new(), Metadata::new());
                 }
                 self.link.with(|state| {
-                    put_end(state, self.call, None, &trailers);
-                    state.remove(self.call);
+                    if !state.cut.contains(&self.call) {
+                        put_end(state, self.call, None, &trailers);
+                        state.remove(self.call);
+                    }
                 });
             }
             Pumped::All(Err(error)) => {
@@ -207,6 +217,9 @@ impl Answer {
 
     fn fail_with(&self, error: Error, headers: Metadata, trailers: Metadata) {
         self.link.with(|state| {
+            if state.cut.contains(&self.call) {
+                return;
+            }
             if !headers.is_empty() {
                 frame::put(&mut state.out.tail, Kind::Head, 0, self.call, |out| put_metadata(out, &headers));
             }
@@ -231,13 +244,17 @@ impl Answer {
     }
 }
 
-/// The call has an entry from now on.
-pub(super) fn ensure(state: &mut State, call: u32, link: &Link) {
+/// The call has an entry from now on, unless it is over.
+pub(super) fn ensure(state: &mut State, call: u32, link: &Link) -> bool {
+    if state.cut.contains(&call) {
+        return false;
+    }
     state.calls.entry(call).or_insert_with(|| {
         let mut entry = Entry::new(false, &link.theirs, &link.ours);
         entry.receiving.ignore();
         entry
     });
+    true
 }
 
 /// Appends how a call ended.

@@ -146,7 +146,11 @@ impl<H: Host> Server<H> {
         let link = at.link;
         ensure(at.state(), call, link);
         at.unlock();
-        let handler = self.host.spawn(running);
+        let slot = Slot { link: link.clone(), call };
+        let handler = self.host.spawn(Box::pin(async move {
+            let _slot = slot;
+            running.await;
+        }));
         // Unless it has ended already.
         if let Some(entry) = at.state().calls.get_mut(&call) {
             entry.handler = Some(handler);
@@ -177,6 +181,10 @@ impl<H: Host> Server<H> {
         }
         at.state().calls.insert(head.call, entry);
         self.first(at, head, message)?;
+        if !at.state().calls.contains_key(&head.call) {
+            // It has failed already.
+            return Ok(());
+        }
         // What reads the request locks the state when it is dropped.
         at.unlock();
         let messages = Inbox::new(link.clone(), head.call, Requests, link.bounds.max_message_size);
@@ -244,8 +252,29 @@ fn watch(link: &Link, state: &mut State) {
 
 fn fail(state: &mut State, call: u32, error: &Error) {
     put_end(state, call, Some(error), &NONE);
-    if let Some(handler) = state.remove(call).and_then(|entry| entry.handler) {
-        handler.abort();
+    cut(state, call);
+}
+
+/// Ends what runs a call that is over, which may be about to answer all the same. Whether anything ran.
+fn cut(state: &mut State, call: u32) -> bool {
+    let Some(handler) = state.remove(call).and_then(|entry| entry.handler) else { return false };
+    state.cut.insert(call);
+    handler.abort();
+    true
+}
+
+/// The place of a call that runs in a task. However the task ends, the call is over then.
+struct Slot {
+    link: Arc<Link>,
+    call: u32,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.link.with(|state| {
+            state.cut.remove(&self.call);
+            state.remove(self.call);
+        });
     }
 }
 
@@ -274,10 +303,7 @@ impl<H: Host> Role for Server<H> {
                 Ok(())
             }
             Some(Kind::Reset) => {
-                if let Some(handler) = at.state().remove(head.call).and_then(|entry| entry.handler) {
-                    handler.abort();
-                    self.ended = true;
-                }
+                self.ended |= cut(at.state(), head.call);
                 Ok(())
             }
             kind => Err(Violation::of_protocol(format!("a client that sends {kind:?}"))),

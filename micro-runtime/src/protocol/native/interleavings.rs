@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::unfold;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::io::duplex;
@@ -33,9 +32,7 @@ const SUM: MethodDescriptor =
     MethodDescriptor::new::<Streaming<String>, usize>("test.Lab", "Sum", "/test.Lab/Sum", "");
 const BOTH: MethodDescriptor =
     MethodDescriptor::new::<Streaming<String>, Streaming<String>>("test.Lab", "Both", "/test.Lab/Both", "");
-const TICK: MethodDescriptor =
-    MethodDescriptor::new::<u64, Streaming<String>>("test.Lab", "Tick", "/test.Lab/Tick", "");
-static METHODS: [MethodDescriptor; 5] = [ECHO, REPEAT, SUM, BOTH, TICK];
+static METHODS: [MethodDescriptor; 4] = [ECHO, REPEAT, SUM, BOTH];
 
 /// What is called: the method, how long each message is and how many there are where they are a stream, and
 /// when the call is given up.
@@ -95,16 +92,6 @@ fn site() -> Site {
         &METHODS[3],
         returning(|_, texts: Streaming<String>| async move { Ok(texts) as Result<_> }),
     );
-    binder.endpoint(
-        &METHODS[4],
-        returning(|_, micros: u64| async move {
-            let ticks = unfold((), move |()| async move {
-                sleep(Duration::from_micros(micros)).await;
-                Some((Ok("tick".to_owned()), ()))
-            });
-            Ok(Streaming::from_stream(Box::pin(ticks))) as Result<_>
-        }),
-    );
     Site {
         routes: Routes::new(binder).unwrap(),
         subscribers: Subscribers::default(),
@@ -117,25 +104,14 @@ fn site() -> Site {
 }
 
 async fn make<A: Body, B: Body>(connection: Connection, plan: &Plan, request: A) -> Result<B> {
-    let compression = Compression::ALL.first().copied().filter(|_| plan.compressed);
-    send(connection, plan.method, compression, None, request).await
-}
-
-async fn send<A: Body, B: Body>(
-    connection: Connection,
-    method: usize,
-    compression: Option<Compression>,
-    deadline: Option<Instant>,
-    request: A,
-) -> Result<B> {
     let codec = Codec::JSON;
     let mut outgoing = Outgoing {
-        method: &METHODS[method],
+        method: &METHODS[plan.method],
         codec: codec.clone(),
-        compression,
+        compression: Compression::ALL.first().copied().filter(|_| plan.compressed),
         http_get: false,
         metadata: Metadata::new(),
-        deadline,
+        deadline: None,
         body: request.write(&codec)?,
         max_message_size: 1 << 22,
     };
@@ -247,31 +223,6 @@ async fn an_answer_that_is_too_large_ends_its_call_and_no_other() {
             }
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_on_its_way_when_the_time_of_a_call_is_up_harms_no_other() {
-    let connection = connected(Settings::default(), 1 << 22).await;
-    let calls: Vec<_> = (0..40)
-        .map(|number| {
-            let connection = connection.clone();
-            tokio::spawn(async move {
-                let deadline =
-                    Instant::now() + Duration::from_millis(5) + Duration::from_micros(number * 300);
-                let ticks = send(connection, 4, None, Some(deadline), 100 + number);
-                let mut ticks: Streaming<String> = ticks.await.unwrap();
-                assert!(ticks.next().await.unwrap().is_some());
-                // Nobody looks while the time runs out.
-                sleep(Duration::from_secs(1)).await;
-                while ticks.next().await.is_ok_and(|tick| tick.is_some()) {}
-            })
-        })
-        .collect();
-    for call in calls {
-        timeout(Duration::from_secs(60), call).await.expect("it ends").unwrap();
-    }
-    let plan = Plan { method: 0, length: 10, count: 0, compressed: false, given_up: None };
-    run(connection, plan).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -305,3 +305,39 @@ pub(super) fn again(error: &Arc<Error>) -> Error {
     let copy = Error::new(error.code(), error.message()).with_source(error.clone());
     if error.was_never_processed() { copy.never_processed() } else { copy }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::native::bounds::Bounds;
+    use crate::protocol::native::frame::HEAD;
+
+    #[test]
+    fn what_is_on_its_way_of_a_call_that_was_broken_off_is_passed_by() {
+        let settings = Settings::default();
+        let bounds = Bounds {
+            max_message_size: 100,
+            max_buffered: 1000,
+            body_timeout: None,
+            keep_alive_interval: Duration::MAX,
+            keep_alive_timeout: Duration::MAX,
+            always_asks: false,
+        };
+        let link = Link::new(settings, settings, bounds, "peer".into());
+        link.with(|state| {
+            state.calls.insert(1, Entry::new(true, &settings, &settings));
+            state.break_off(1, Error::canceled("the time of the call is up"));
+            let mut frame = bytes::BytesMut::new();
+            frame::put_head(&mut frame, 5, Kind::Data, 0, 1);
+            assert_eq!(frame.len(), HEAD);
+            let head = FrameHead::read(&frame).unwrap();
+            let taken = state.arrived(head, Bytes::from_static(b"hello"), link.read_limits());
+            assert!(taken.is_ok_and(|taken| taken.is_ok()), "it ends the connection");
+            assert!(!state.calls[&1].receiving.has_messages());
+            let balance = state.balance();
+            assert_eq!(balance.left + balance.read, balance.size);
+        });
+    }
+}

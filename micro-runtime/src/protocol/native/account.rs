@@ -1,9 +1,9 @@
 //! How much the other side may send: the windows of a connection and of each call.
 //!
-//! What arrives is taken off a window; once it is read, as much more is granted. A message that is
-//! larger than the window of its call is granted the rest of itself while it arrives, so that any size
-//! gets through: that is lent, and paid back as messages are read. What is lent on a connection is lent
-//! to all messages together that are not whole, of which there is no more than a bound.
+//! What arrives is taken off a window; once it is read, as much more is granted. What has arrived of a
+//! message that is not whole cannot be read yet, and so it is lent where the window is low, until it can: a
+//! message that is larger than its window would never become whole, nor would many on one connection. Of such
+//! messages there is no more than a bound.
 
 use super::violation::Violation;
 use crate::error::{Error, Result};
@@ -11,125 +11,124 @@ use crate::error::{Error, Result};
 /// The account of a connection.
 #[derive(Debug)]
 pub(super) struct Account {
-    size: u64,
-    left: u64,
-    /// What was read and is not granted again yet.
-    read: u64,
-    /// How much is held of messages that are not whole.
-    parts: u64,
-    /// How much more than the window was granted for their sake.
-    lent: u64,
+    window: Window,
     most_parts: u64,
 }
 
 /// The account of a call.
 #[derive(Debug)]
-pub(super) struct CallAccount {
+pub(super) struct CallAccount(Window);
+
+#[derive(Debug)]
+struct Window {
     size: u64,
     left: u64,
+    /// What was read and is not granted again yet.
     read: u64,
+    /// How much of that is granted together.
+    together: u64,
+    /// How much is held of messages that are not whole.
+    parts: u64,
+    /// How much more than the window was granted for their sake.
     lent: u64,
 }
 
-impl Account {
-    pub(super) fn new(window: u32, most_parts: usize) -> Self {
-        let size = window.into();
-        Self { size, left: size, read: 0, parts: 0, lent: 0, most_parts: most_parts as u64 }
+impl Window {
+    fn new(size: u32, together: u32) -> Self {
+        let size = size.into();
+        Self { size, left: size, read: 0, together: together.into(), parts: 0, lent: 0 }
     }
 
-    /// Notes bytes that arrived.
-    pub(super) fn arrive(&mut self, bytes: usize) -> Result<(), Violation> {
-        self.left = self.left.checked_sub(bytes as u64).ok_or_else(|| over("the connection"))?;
+    fn arrive(&mut self, bytes: usize, of: &str) -> Result<(), Violation> {
+        self.left = self.left.checked_sub(bytes as u64).ok_or_else(|| over(of))?;
         Ok(())
     }
 
-    /// Notes that the bytes which have just arrived belong to a message that goes on, and returns what is
-    /// to be granted now.
-    fn hold(&mut self, part: usize) -> Result<u64> {
-        self.parts += part as u64;
-        if self.parts > self.most_parts {
-            return Err(Error::resource_exhausted(format!(
-                "the large messages that arrive on this connection at the same time exceed {} bytes \
-                 (the option `max_buffered` of the side that reads them)",
-                self.most_parts
-            )));
-        }
-        Ok(self.grant())
-    }
-
-    /// Notes that a message is whole, or given up, of which this much was held.
-    pub(super) fn release(&mut self, parts: usize) {
-        self.parts -= parts as u64;
-    }
-
-    /// Notes bytes that were read, and returns what is to be granted now, which mostly is nothing:
-    /// grants go out for many messages together.
-    pub(super) fn read(&mut self, bytes: u64) -> u64 {
-        self.note_read(bytes);
-        self.grant()
-    }
-
-    /// The same where nothing can be granted yet: that follows with whatever is read next.
-    pub(super) fn note_read(&mut self, bytes: u64) {
+    fn note_read(&mut self, bytes: u64) {
         // What is lent for messages that are still not whole is not paid back: they would never be.
         let back = bytes.min(self.lent.saturating_sub(self.parts));
         self.lent -= back;
         self.read += bytes - back;
     }
 
-    /// Lends where little is left, since many messages could fill the window of which none is whole.
+    /// What is to be granted now, which mostly is nothing: grants go out for many messages together. Lends
+    /// where little is left, since parts of messages could fill the window and none of them become whole.
     fn grant(&mut self) -> u64 {
-        if self.is_low() {
+        if self.left < self.size / 2 {
             let due = self.parts.saturating_sub(self.lent);
             self.lent += due;
             self.read += due;
         }
-        if self.read < self.size / 4 {
+        if self.read < self.together {
             return 0;
         }
         self.left += self.read;
         std::mem::take(&mut self.read)
     }
+}
 
-    fn is_low(&self) -> bool {
-        self.left < self.size / 2
+impl Account {
+    pub(super) fn new(window: u32, most_parts: usize) -> Self {
+        Self { window: Window::new(window, window / 4), most_parts: most_parts as u64 }
+    }
+
+    /// Notes bytes that arrived.
+    pub(super) fn arrive(&mut self, bytes: usize) -> Result<(), Violation> {
+        self.window.arrive(bytes, "the connection")
+    }
+
+    /// Notes bytes that were read, and returns what is to be granted now.
+    pub(super) fn read(&mut self, bytes: u64) -> u64 {
+        self.note_read(bytes);
+        self.window.grant()
+    }
+
+    /// The same where nothing can be granted yet: that follows with whatever is read next.
+    pub(super) fn note_read(&mut self, bytes: u64) {
+        self.window.note_read(bytes);
+    }
+
+    /// Notes that a call is over whose last message was not whole, and of which this much was held.
+    pub(super) fn release(&mut self, parts: usize) {
+        self.window.parts -= parts as u64;
     }
 }
 
 impl CallAccount {
     pub(super) fn new(window: u32) -> Self {
-        Self { size: window.into(), left: window.into(), read: 0, lent: 0 }
+        Self(Window::new(window, window / 2))
     }
 
     /// Notes bytes that arrived.
     pub(super) fn arrive(&mut self, bytes: usize) -> Result<(), Violation> {
-        self.left = self.left.checked_sub(bytes as u64).ok_or_else(|| over("a call"))?;
-        Ok(())
+        self.0.arrive(bytes, "a call")
     }
 
-    /// Notes that the bytes which have just arrived belong to a message that goes on, and lends the call
-    /// some of the rest of it where less than half of its window is left. Returns what is to be granted
-    /// of the call and on the connection.
+    /// Notes that the bytes which have just arrived belong to a message that goes on. Returns what is to be
+    /// granted of the call and on the connection.
     pub(super) fn hold(&mut self, part: usize, account: &mut Account) -> Result<(u64, u64)> {
-        let of_all = account.hold(part)?;
-        let of_call = if self.left < self.size / 2 { self.size / 2 } else { 0 };
-        self.lent += of_call;
-        self.left += of_call;
-        Ok((of_call, of_all))
+        self.0.parts += part as u64;
+        account.window.parts += part as u64;
+        if account.window.parts > account.most_parts {
+            return Err(Error::resource_exhausted(format!(
+                "the large messages that arrive on this connection at the same time exceed {} bytes \
+                 (the option `max_buffered` of the side that reads them)",
+                account.most_parts
+            )));
+        }
+        Ok((self.0.grant(), account.window.grant()))
+    }
+
+    /// Notes that the message is whole, of which this much was held.
+    pub(super) fn release(&mut self, parts: usize, account: &mut Account) {
+        self.0.parts -= parts as u64;
+        account.release(parts);
     }
 
     /// Notes bytes that were read, and returns what is to be granted of the call and on the connection.
     pub(super) fn read(&mut self, bytes: usize, account: &mut Account) -> (u64, u64) {
-        let bytes = bytes as u64;
-        let back = bytes.min(self.lent);
-        self.lent -= back;
-        self.read += bytes - back;
-        let of_all = account.read(bytes);
-        if self.read < self.size / 2 {
-            return (0, of_all);
-        }
-        self.left += self.read;
-        (std::mem::take(&mut self.read), of_all)
+        self.0.note_read(bytes as u64);
+        (self.0.grant(), account.read(bytes as u64))
     }
 }
 
@@ -150,7 +149,7 @@ pub(super) struct Balance {
 #[cfg(test)]
 impl Account {
     pub(super) fn balance(&self) -> Balance {
-        let Self { size, left, read, parts, lent, .. } = *self;
+        let Window { size, left, read, parts, lent, .. } = self.window;
         Balance { size, left, read, parts, lent, ..Balance::default() }
     }
 }
@@ -202,7 +201,7 @@ mod tests {
                 let grants = self.calls[call].hold(bytes, &mut self.account)?;
                 self.granted(call, grants);
             } else {
-                self.account.release(parts);
+                self.calls[call].release(parts, &mut self.account);
             }
             Ok(())
         }
@@ -215,7 +214,10 @@ mod tests {
         fn granted(&mut self, call: usize, (of_call, of_all): (u64, u64)) {
             self.windows[call] += of_call;
             self.window += of_all;
-            assert_eq!((self.windows[call], self.window), (self.calls[call].left, self.account.left));
+            assert_eq!(
+                (self.windows[call], self.window),
+                (self.calls[call].0.left, self.account.window.left)
+            );
         }
     }
 
@@ -251,8 +253,8 @@ mod tests {
                 let grant = lab.account.read((parts[call] + whole[call]) as u64);
                 lab.window += grant;
             }
-            prop_assert_eq!(lab.account.lent, 0);
-            prop_assert_eq!(lab.account.left + lab.account.read, u64::from(times * WINDOW));
+            prop_assert_eq!(lab.account.window.lent, 0);
+            prop_assert_eq!(lab.account.window.left + lab.account.window.read, u64::from(times * WINDOW));
         }
     }
 
@@ -272,10 +274,26 @@ mod tests {
             assert!(lab.window >= u64::from(WINDOW), "no piece fits any more");
         }
         for call in 0..40 {
-            lab.account.release(30_000);
+            lab.calls[call].release(30_000, &mut lab.account);
             lab.read(call, 30_000);
         }
-        assert_eq!((lab.account.lent, lab.account.left + lab.account.read), (0, 4 * u64::from(WINDOW)));
+        assert_eq!(
+            (lab.account.window.lent, lab.account.window.left + lab.account.window.read),
+            (0, 4 * u64::from(WINDOW))
+        );
+    }
+
+    #[test]
+    fn whole_messages_that_nobody_reads_hold_no_more_than_the_window_of_their_call() {
+        let mut lab = Lab::new(64 * WINDOW, 64 << 20, 1);
+        let mut held = 0;
+        // Of half a window each, and a little, in two pieces.
+        while lab.fits(0, PIECE) {
+            lab.arrive(0, PIECE, true, 0).unwrap();
+            lab.arrive(0, PIECE, false, PIECE).unwrap();
+            held += 2 * PIECE;
+        }
+        assert!(held <= 2 * WINDOW as usize, "{held} bytes");
     }
 
     #[test]

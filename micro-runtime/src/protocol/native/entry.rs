@@ -177,7 +177,7 @@ impl Receiving {
                     self.partial = Some(partial);
                     return Ok(self.account.hold(cost, account).inspect_err(|_| self.give_up(account)));
                 }
-                account.release(partial.cost);
+                self.account.release(partial.cost, account);
                 let Partial { bytes, compressed, .. } = partial;
                 Item { bytes: bytes.freeze(), compressed, cost: partial.cost + cost }
             }

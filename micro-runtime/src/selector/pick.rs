@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Candidate;
+use super::availability::Admission;
 
 /// How a call went, as far as its node is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ type Callback = Box<dyn FnOnce(Outcome, Duration) + Send + Sync>;
 pub struct Pick {
     candidate: Arc<Candidate>,
     since: Instant,
+    admission: Admission,
     reported: bool,
     on_done: Option<Callback>,
 }
@@ -43,7 +45,8 @@ impl Pick {
     pub(super) fn at(candidate: &Arc<Candidate>, now: Instant) -> Self {
         candidate.picked(now);
         candidate.load().begin();
-        Self { candidate: candidate.clone(), since: now, reported: false, on_done: None }
+        let admission = candidate.admit(now);
+        Self { candidate: candidate.clone(), since: now, admission, reported: false, on_done: None }
     }
 
     /// The same with a callback, for a selector that keeps its own statistics. It is called once,
@@ -62,6 +65,25 @@ impl Pick {
     /// There is no call after all, and nothing is learnt.
     pub(crate) fn withdraw(mut self) {
         self.reported = true;
+        self.candidate.load().uncount();
+        self.release(self.since);
+    }
+
+    /// Whether the node is in use, or this call is to find out whether it can be again. Another call may have been
+    /// picked to do that in the meantime.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.admission != Admission::Closed
+    }
+
+    fn is_probe(&self) -> bool {
+        self.admission == Admission::Probe
+    }
+
+    /// Where this call was to find out how the node does, another one may.
+    fn release(&self, now: Instant) {
+        if self.is_probe() {
+            self.candidate.release(now);
+        }
     }
 
     /// The call is over; its latency is the time since the pick.
@@ -82,7 +104,7 @@ impl Pick {
         }
         if outcome == Outcome::Ok {
             self.reported = true;
-            self.candidate.reached();
+            self.candidate.reached(self.since, self.candidate.nanos(self.since));
             if let Some(callback) = self.on_done.take() {
                 callback(outcome, self.since.elapsed());
             }
@@ -99,12 +121,15 @@ impl Pick {
         let now = self.candidate.nanos(self.since + latency);
         match outcome {
             Outcome::Ok => {
-                self.candidate.reached();
+                self.candidate.reached(self.since, now);
                 self.candidate.load().measure(now, latency);
             }
-            Outcome::Failed => self.candidate.load().fail(now, latency),
+            Outcome::Failed => {
+                self.candidate.load().fail(now, latency);
+                self.candidate.failed(now, self.is_probe());
+            }
             Outcome::Unreachable => {
-                self.candidate.eject();
+                self.candidate.eject_unreachable(now, self.is_probe());
             }
         }
         if let Some(callback) = self.on_done.take() {
@@ -120,6 +145,7 @@ impl Drop for Pick {
             let now = Instant::now();
             let waited = now.saturating_duration_since(self.since);
             self.candidate.load().give_up(self.candidate.nanos(now), waited);
+            self.release(now);
         }
     }
 }

@@ -29,6 +29,7 @@
 //! calls go to. A selector of your own is an implementation of [`Selector`] that passes [`conformance::run`].
 
 mod availability;
+mod balancing;
 mod candidate;
 mod choice;
 pub mod conformance;
@@ -53,11 +54,12 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use availability::{FIRST_EJECTION, LONGEST_EJECTION, Reason};
+pub(crate) use balancing::Balancing;
 pub use candidate::Candidate;
 pub use choice::Choice;
 pub(crate) use choice::Policy;
 pub use filter::Filter;
-pub(crate) use fleet::{Balancing, Fleet};
+pub(crate) use fleet::Fleet;
 pub use hash::Hash;
 pub use least_request::LeastRequest;
 pub(crate) use narrowing::Narrowing;
@@ -181,6 +183,15 @@ mod tests {
             made(&format!("a-{index}"), |registration| (*version).clone_into(&mut registration.version))
         };
         versions.iter().enumerate().map(node).collect()
+    }
+
+    pub(super) fn zones(zones: &[&str]) -> Vec<Arc<Candidate>> {
+        let node = |(index, zone): (usize, &&str)| {
+            made(&format!("a-{index}"), |registration| {
+                registration.node.metadata.insert(ZONE.to_owned(), (*zone).to_owned());
+            })
+        };
+        zones.iter().enumerate().map(node).collect()
     }
 
     #[test]

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use micro::client::ClientBuilder;
-use micro::registry::{Memory, Node, Registration, Registry as _};
+use micro::registry::{Discovery, Memory, Node, Registration, Registry as _};
 use micro::selector::{Filter, Hash, OutlierEjection, Random, Reason, RoundRobin, by_name};
 use micro::{Client, Code, Context, Environment, Error, Result, Running, Service};
+use tokio::time::Instant;
 
 /// Says which node it is, or fails.
 #[derive(Clone, Default)]
@@ -209,6 +210,25 @@ async fn a_client_that_ejects_nobody_calls_a_node_that_fails_on_and_on() {
         let _ = client.am_i(&Context::new(), ()).await;
     }
     assert_eq!(sick.calls.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
+async fn a_node_is_new_where_it_joins_others_and_not_where_it_was_there_first() {
+    let registry = Memory::new();
+    let register = async |id: &str| {
+        let node = Registration::new("who", Node::new(id, format!("{id}:1")));
+        registry.register(&node, Duration::from_secs(60)).await.unwrap();
+    };
+    register("a").await;
+    register("b").await;
+    let view = Discovery::new(Arc::new(registry.clone())).view("who").unwrap();
+    let there = view.until(|nodes| nodes.len() == 2).await;
+    view.ready(None).await.unwrap();
+    assert!(there.iter().all(|node| node.joined(Instant::now()).is_none()));
+    register("c").await;
+    let all = view.until(|nodes| nodes.len() == 3).await;
+    let joined: Vec<_> = all.iter().map(|node| node.joined(Instant::now()).is_some()).collect();
+    assert_eq!(joined, [false, false, true]);
 }
 
 #[tokio::test]

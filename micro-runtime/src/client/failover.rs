@@ -191,9 +191,9 @@ impl Stage {
 /// Whether an error says something about the node, or only about the request.
 pub(super) fn outcome(error: &Error) -> Outcome {
     match error.code() {
-        Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Unknown | Code::DataLoss => {
-            Outcome::Failed
-        }
+        Code::Unavailable | Code::Internal | Code::Unknown | Code::DataLoss => Outcome::Failed,
+        Code::DeadlineExceeded => Outcome::TimedOut,
+        Code::ResourceExhausted => Outcome::Overloaded,
         _ => Outcome::Ok,
     }
 }

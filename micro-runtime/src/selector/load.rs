@@ -35,6 +35,8 @@ pub(super) struct Load {
     /// Nanoseconds, the bits of an `f64`; 0 for never measured.
     average: AtomicU64,
     measured: AtomicU64,
+    /// The average of the answers alone, as nanoseconds; 0 for never.
+    answers: AtomicU64,
 }
 
 impl Load {
@@ -84,6 +86,10 @@ impl Load {
             return;
         }
         self.measured.store(now, Ordering::Relaxed);
+        // An eighth of each new one, as TCP smooths the time of a round trip (RFC 6298).
+        let (usual, answer) = (self.answers.load(Ordering::Relaxed), latency as u64);
+        let usual = if usual == 0 { answer } else { usual - usual / 8 + answer / 8 };
+        self.answers.store(usual, Ordering::Relaxed);
         self.update(|average| {
             if average == 0.0 || latency >= average {
                 return latency;
@@ -91,6 +97,14 @@ impl Load {
             let weight = weight(age);
             average.mul_add(weight, latency * (1.0 - weight))
         });
+    }
+
+    /// Whether the node may take so long and be fine: up to twice what it usually takes, or, before the first answer,
+    /// 10 ms.
+    pub(super) fn is_usual(&self, waited: Duration) -> bool {
+        let usual = self.answers.load(Ordering::Relaxed);
+        let fair = if usual == 0 { FAILURE as u64 } else { usual.saturating_mul(2) };
+        waited.as_nanos() < u128::from(fair)
     }
 
     /// A call failed. However fast that went, it must not make the node look fast: what fails at

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// through one call that tries it and not with all its calls at once.
 ///
 /// A failure is an answer that says something about the node: `unavailable`, `internal`, `unknown`, `data_loss`,
-/// and one that did not come by the deadline. A node that cannot be reached needs none of this: it is out of use at
+/// and one that did not come by the deadline, where there was time for it: twice what the node usually takes. A node that cannot be reached needs none of this: it is out of use at
 /// once.
 ///
 /// ```

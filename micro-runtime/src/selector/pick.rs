@@ -13,9 +13,14 @@ use super::availability::Admission;
 pub enum Outcome {
     /// The node answered. An answer that says no, `not_found` for example, is one.
     Ok,
-    /// The node failed: it answered `unavailable` or `internal`, broke the connection, or was not
-    /// done by the deadline.
+    /// The node failed: it answered `unavailable` or `internal`, or broke the connection.
     Failed,
+    /// The node was not done by the deadline. That is a failure where the call waited for twice as long as the node
+    /// usually takes; the deadline of a call that came too late says nothing about the node.
+    TimedOut,
+    /// The node has too much to do, and says so: `resource_exhausted`. That is no failure; but an answer that
+    /// comes fast because nothing was done does not make the node look fast.
+    Overloaded,
     /// Nobody listens at the address. It takes the node out of use, see [`Candidate::eject`].
     Unreachable,
 }
@@ -124,9 +129,17 @@ impl Pick {
                 self.candidate.reached(self.since, now);
                 self.candidate.load().measure(now, latency);
             }
-            Outcome::Failed => {
+            Outcome::TimedOut if self.candidate.load().is_usual(latency) => {
+                self.candidate.load().give_up(now, latency);
+                self.release(self.since + latency);
+            }
+            Outcome::Failed | Outcome::TimedOut => {
                 self.candidate.load().fail(now, latency);
                 self.candidate.failed(now, self.is_probe());
+            }
+            Outcome::Overloaded => {
+                self.candidate.reached(self.since, now);
+                self.candidate.load().fail(now, latency);
             }
             Outcome::Unreachable => {
                 self.candidate.eject_unreachable(now, self.is_probe());
@@ -186,6 +199,35 @@ mod tests {
         assert!(!node.is_available(Instant::now()));
         Pick::new(node).done(Outcome::Ok);
         assert!(node.is_available(Instant::now()));
+    }
+
+    #[test]
+    fn a_deadline_that_passes_sooner_than_the_node_usually_answers_is_no_failure() {
+        let node = &candidates(1)[0];
+        let report = |outcome, latency| Pick::new(node).report(outcome, Duration::from_millis(latency));
+        report(Outcome::TimedOut, 1);
+        assert_eq!(node.failures(), 0);
+        for _ in 0..3 {
+            report(Outcome::Ok, 20);
+        }
+        report(Outcome::TimedOut, 30);
+        assert_eq!(node.failures(), 0);
+        // A node that hangs is one that fails, however often it happens.
+        for failures in 1..5 {
+            report(Outcome::TimedOut, 100);
+            assert_eq!(node.failures(), failures);
+        }
+    }
+
+    #[test]
+    fn a_node_that_says_that_it_is_busy_is_in_use_and_looks_slow() {
+        let node = &candidates(1)[0];
+        Pick::new(node).report(Outcome::Ok, Duration::from_millis(20));
+        for _ in 0..10 {
+            Pick::new(node).report(Outcome::Overloaded, Duration::from_micros(50));
+        }
+        assert_eq!(node.failures(), 0);
+        assert!(node.latency() > Duration::from_millis(100), "{:?}", node.latency());
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn nodes(service: &str, count: usize) -> CandidateSet {
 /// Picks a node for a call with a key, or without one where the number is even, and ends it.
 fn pick(selector: &dyn Selector, nodes: &CandidateSet, number: usize) -> Option<Arc<Candidate>> {
     let choice = nodes.choice();
-    let choice = if number % 2 == 0 { choice } else { choice.with_key(format!("key-{number}")) };
+    let choice = if number.is_multiple_of(2) { choice } else { choice.with_key(format!("key-{number}")) };
     let pick = selector.pick(&choice)?;
     let candidate = pick.candidate().clone();
     pick.done(Outcome::Ok);

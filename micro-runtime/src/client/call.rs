@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
 use crate::metadata::{Around, Metadata, NONE};
+use crate::selector::{Filter, Route};
 
 /// A call that is about to be made: options are chained, and `.await` makes it.
 ///
@@ -73,6 +74,21 @@ impl<A: Body, B: Body> Call<A, B> {
         if let Err(error) = self.options.metadata.append(name, value) {
             self.options.wrong.get_or_insert(error);
         }
+        self
+    }
+
+    /// The key of the call: calls with the same key go to the same node where the client's selector is
+    /// [`hash`](crate::selector::Hash), and to the same version where the client
+    /// [splits](super::ClientBuilder::split) its calls. It is not sent. For all calls in a context there is
+    /// [`Context::with_affinity`].
+    pub fn affinity(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.context = self.context.with_affinity(key);
+        self
+    }
+
+    /// Goes to nodes like this, beside what the client's [`filter`](super::ClientBuilder::filter)s say.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.context = Route::wanting(&self.context, filter);
         self
     }
 

@@ -30,6 +30,7 @@ pub use generated::{answer, pass_on};
 
 use crate::error::Result;
 use crate::registry::Discovery;
+use crate::selector::NodeStatus;
 use builder::Settings;
 use core::Core;
 
@@ -67,6 +68,27 @@ impl Client {
         ClientBuilder::default()
     }
 
+    /// How the nodes of a service do, as this client sees them: which are in use, and how busy and fast they are. For
+    /// people and tools.
+    ///
+    /// A service that nobody called yet begins to be watched, and has no nodes at first; that fails with
+    /// `failed_precondition` outside of a tokio runtime. A client with fixed addresses has these, whatever the service.
+    ///
+    /// ```
+    /// # use micro_runtime::{Client, registry::Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> micro_runtime::Result<()> {
+    /// # let client = Client::builder().registry(Memory::new()).build();
+    /// for node in client.nodes("greeter")? {
+    ///     println!("{} {:?}, {} calls in flight", node.id, node.out_of_use, node.in_flight);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn nodes(&self, service: &str) -> Result<Vec<NodeStatus>> {
+        self.core()?.nodes.status(service)
+    }
+
     /// What the client finds nodes with, opened if it was not yet. `None` where it has fixed
     /// addresses.
     pub(crate) fn discovery(&self) -> Result<Option<Discovery>> {
@@ -75,7 +97,7 @@ impl Client {
 
     /// The name of its selector, which is decided if it was not yet.
     pub(crate) fn selector_name(&self) -> Result<&'static str> {
-        Ok(self.core()?.selector.name())
+        Ok(self.core()?.balancing.selector.name())
     }
 
     /// Changes the settings of a client that has not made a call yet, and says whether that held.

@@ -1,14 +1,17 @@
 //! The context of a call: its deadline, its cancellation, and the metadata around it.
 
+mod affinity;
 mod incoming;
 mod values;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use affinity::{hash, mix};
 pub(crate) use incoming::{Incoming, ReplyMetadata};
 use values::Values;
 
@@ -35,17 +38,18 @@ pub struct Context {
     deadline: Option<Instant>,
     outgoing: Option<Arc<Metadata>>,
     incoming: Option<Arc<Incoming>>,
+    affinity: Option<NonZeroU64>,
     values: Values,
 }
 
 impl Context {
     /// A context with no deadline, for code that is not itself serving a call.
     pub const fn new() -> Self {
-        Self { deadline: None, outgoing: None, incoming: None, values: Values::NONE }
+        Self { deadline: None, outgoing: None, incoming: None, affinity: None, values: Values::NONE }
     }
 
     pub(crate) fn serving(incoming: Arc<Incoming>, deadline: Option<Instant>) -> Self {
-        Self { deadline, outgoing: None, incoming: Some(incoming), values: Values::NONE }
+        Self { deadline, outgoing: None, incoming: Some(incoming), affinity: None, values: Values::NONE }
     }
 
     /// The same context with a deadline `timeout` from now, unless it has an earlier one.

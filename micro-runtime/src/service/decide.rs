@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::{PROTOCOLS, Protocol};
 use crate::registry::{EndpointRecord, Node, Registration};
+use crate::selector::ZONE;
 use crate::transport::is_path;
 
 /// Any free port, for callers on this machine. A service that should be reached from elsewhere
@@ -54,6 +55,9 @@ impl Decided {
         let (address, address_from) = text(options.address, "MICRO_SERVER_ADDRESS", DEFAULT_ADDRESS)?;
         let (advertise, _) = text(options.advertise, "MICRO_SERVER_ADVERTISE", "")?;
         let mut metadata: BTreeMap<_, _> = environment.pairs("MICRO_SERVER_METADATA")?.into_iter().collect();
+        if let Some(zone) = environment.get("MICRO_ZONE")? {
+            metadata.entry(ZONE.to_owned()).or_insert(zone);
+        }
         metadata.extend(options.metadata);
         let ttl = duration(options.register_ttl, "MICRO_REGISTER_TTL", DEFAULT_TTL)?;
         let interval =
@@ -135,6 +139,7 @@ mod tests {
             ("MICRO_SERVER_VERSION", "1.2.3"),
             ("MICRO_SERVER_METADATA", "zone=a,tier=gold"),
             ("MICRO_REGISTER_TTL", "60"),
+            ("MICRO_ZONE", "not where its metadata says it is"),
         ]);
         let options = Options {
             address: Some("127.0.0.1:9000".into()),
@@ -154,6 +159,8 @@ mod tests {
         assert_eq!(decided.address, DEFAULT_ADDRESS);
         assert_eq!(decided.version, "latest");
         assert_eq!(decided.version_from, Source::Default);
+        let here = Environment::from_iter([("MICRO_ZONE", "c")]);
+        assert_eq!(Decided::new(Options::default(), &here).unwrap().metadata["zone"], "c");
     }
 
     #[test]

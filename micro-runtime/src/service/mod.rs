@@ -61,6 +61,7 @@ pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 /// | `MICRO_REGISTER_TTL` | [`register_ttl`](Self::register_ttl) | 90 s |
 /// | `MICRO_REGISTER_INTERVAL` | [`register_interval`](Self::register_interval) | 30 s |
 /// | `MICRO_SELECTOR` | the client's [`selector`](crate::client::ClientBuilder::selector) | `p2c` |
+/// | `MICRO_ZONE` | [`metadata`](Self::metadata) `zone`, and the client's [`zone`](crate::client::ClientBuilder::zone) | none |
 /// | `MICRO_PROTOCOL` | the client's [`protocol`](crate::client::ClientBuilder::protocol) | what a node's record says |
 /// | `MICRO_IN_PROCESS` | the client's [`in_process`](crate::client::ClientBuilder::in_process) | `on` |
 /// | `MICRO_CLIENT_REQUEST_TIMEOUT` | the client's [`timeout`](crate::client::ClientBuilder::timeout) | 30 s |

@@ -112,6 +112,7 @@ async fn make<A: Body, B: Body>(connection: Connection, plan: &Plan, request: A)
         http_get: false,
         metadata: Metadata::new(),
         deadline: None,
+        route: Default::default(),
         body: request.write(&codec)?,
         max_message_size: 1 << 22,
     };

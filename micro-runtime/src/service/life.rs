@@ -140,9 +140,9 @@ impl Life {
         drop(self.membership);
         if let Some(server) = self.server {
             let cut = server.stop(self.drain_timeout).await;
-            if cut > 0 {
+            if cut.all > 0 {
                 let limit = humantime::format_duration(self.drain_timeout);
-                tracing::warn!(calls = cut, "calls that were not done within {limit} were cut off");
+                tracing::warn!(calls = cut.all, "calls that were not done within {limit} were cut off");
             }
             tracing::info!(address = server.address(), "stopped");
         }

@@ -4,8 +4,12 @@
 
 mod clients;
 mod cores;
+mod health;
 mod leaving;
+mod moody;
+mod registering;
 mod settings;
+mod stopping;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

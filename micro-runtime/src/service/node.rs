@@ -123,6 +123,8 @@ async fn keep(
             // It ends only after it was told to leave.
             left = &mut registrar => return left,
             () = leave.cancelled() => {
+                // Where it was stopped in order, it is that already.
+                keeper.machine.go(NodeState::Draining, "it was dropped, and not stopped");
                 keeper.want.send_replace(Want::Leave);
                 return registrar.await;
             }

@@ -125,6 +125,14 @@ impl Machine {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.health.open(false);
+        self.status.send_if_modified(|status| {
+            if status.state == NodeState::Gone {
+                return false;
+            }
+            let reason = "it was dropped, and not stopped".to_owned();
+            *status = NodeStatus { state: NodeState::Gone, since: SystemTime::now(), reason };
+            true
+        });
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Health(Arc<watch::Sender<State>>);
 /// All that is known.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    /// Whether the service is between its start and its stop.
+    /// Whether the node is ready, as far as its own life goes.
     open: bool,
     whole: bool,
     named: BTreeMap<String, bool>,
@@ -183,7 +183,7 @@ impl Health {
         });
     }
 
-    /// Follows the service's life: whether it is between its start and its stop.
+    /// Follows the life of the node: whether it is ready.
     pub(crate) fn open(&self, open: bool) {
         self.change(|state| std::mem::replace(&mut state.open, open) != open);
     }

@@ -98,7 +98,7 @@ impl Machine {
             true
         });
         let Some(before) = before else { return false };
-        health.open(matches!(next, NodeState::Ready | NodeState::Unhealthy));
+        health.open(next == NodeState::Ready);
         let (from, to) = (before.name(), next.name());
         if next == NodeState::Unhealthy {
             tracing::warn!(service, from, to, reason, "the state of the node changed");
@@ -157,11 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_told_that_it_serves_while_it_takes_calls() {
+    fn callers_are_told_that_it_serves_while_it_is_ready() {
         let health = Health::new();
         let machine = Machine::new("greeter", health.clone());
         assert!(!health.is_serving());
         machine.go(NodeState::Ready, "registered");
+        assert!(health.is_serving());
+        machine.go(NodeState::Unhealthy, "it was sick until now, and stays out for a while");
+        assert!(!health.is_serving());
+        machine.go(NodeState::Ready, "healthy again");
         assert!(health.is_serving());
         machine.go(NodeState::Draining, "told to stop");
         assert!(!health.is_serving());

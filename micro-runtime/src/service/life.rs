@@ -116,7 +116,7 @@ impl Life {
         let kept = Node::start(Terms {
             machine: self.machine.clone(),
             presence: self.presence.clone(),
-            discovery: discovery.clone(),
+            registry: discovery.registry().clone(),
             registration,
             ttl: decided.ttl,
             interval: decided.interval,

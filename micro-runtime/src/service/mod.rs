@@ -2,6 +2,7 @@
 
 mod checks;
 mod decide;
+mod eyes;
 mod hooks;
 mod http;
 mod life;

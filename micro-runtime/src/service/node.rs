@@ -13,7 +13,7 @@ use super::rejoin::Rejoin;
 use super::state::{Machine, NodeState};
 use crate::error::{Code, Error, Result};
 use crate::health::Check;
-use crate::registry::{Discovery, Registration};
+use crate::registry::{Registration, Registry};
 
 /// How long leaving the registry may hold a stopping service up, before it stops without it.
 const LEAVE_LIMIT: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub(super) struct Node {
 pub(super) struct Terms {
     pub(super) machine: Machine,
     pub(super) presence: Presence,
-    pub(super) discovery: Discovery,
+    pub(super) registry: Arc<dyn Registry>,
     pub(super) registration: Registration,
     pub(super) ttl: Duration,
     pub(super) interval: Duration,
@@ -51,7 +51,7 @@ impl Node {
         let (told, started) = oneshot::channel();
         let leave = CancellationToken::new();
         let (content, contents) = watch::channel(Arc::new(terms.registration.clone()));
-        let (registry, ttl) = (terms.discovery.registry().name(), terms.ttl);
+        let (registry, ttl) = (terms.registry.name(), terms.ttl);
         let task = tokio::spawn(keep(terms, contents, told, leave.clone()));
         Self { registry, ttl, started: Some(started), task, content, present: leave.drop_guard() }
     }
@@ -98,7 +98,7 @@ async fn keep(
     told: oneshot::Sender<Result<()>>,
     leave: CancellationToken,
 ) -> Result<()> {
-    let Terms { machine, presence, discovery, ttl, interval, in_background, checks, .. } = terms;
+    let Terms { machine, presence, registry, ttl, interval, in_background, checks, .. } = terms;
     let health = machine.health().clone();
     let run = |(name, check)| AbortOnDropHandle::new(tokio::spawn(health.follow(name, check)));
     let _checks: Vec<_> = checks.into_iter().map(run).collect();
@@ -110,8 +110,16 @@ async fn keep(
     }
     let (want, wanted) = watch::channel(Want::Absent);
     let (answered, mut answer) = oneshot::channel();
-    let registrar =
-        Registrar { discovery, ttl, interval, want: wanted, presence, first: Some(answered), held: None };
+    let registrar = Registrar {
+        registry,
+        ttl,
+        interval,
+        want: wanted,
+        presence,
+        first: Some(answered),
+        held: None,
+        eyes: None,
+    };
     let mut registrar = std::pin::pin!(registrar.run());
     let mut keeper =
         Keeper { machine, want, told: Some(told), in_background, rejoin: Rejoin::default(), asked: false };

@@ -6,9 +6,10 @@ use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::eyes::Eyes;
 use super::presence::Presence;
 use crate::error::{Code, Error, Result};
-use crate::registry::{Discovery, Registration, Snapshot};
+use crate::registry::{Registration, Registry};
 
 /// How long the registry may take to answer, before it is asked again.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ impl Want {
 /// All that is said about the node is said by one future, one thing after the other: a renewal cannot come in
 /// after the node was taken out.
 pub(super) struct Registrar {
-    pub(super) discovery: Discovery,
+    pub(super) registry: Arc<dyn Registry>,
     pub(super) ttl: Duration,
     pub(super) interval: Duration,
     pub(super) want: watch::Receiver<Want>,
@@ -57,6 +58,8 @@ pub(super) struct Registrar {
     pub(super) first: Option<oneshot::Sender<Result<()>>>,
     /// What the registry may hold.
     pub(super) held: Option<Arc<Registration>>,
+    /// What sees that the registry has lost the node, as long as that is to be there.
+    pub(super) eyes: Option<Eyes>,
 }
 
 impl Registrar {
@@ -74,7 +77,7 @@ impl Registrar {
 
     /// Registers and renews, until something else is wanted.
     async fn stay_in(&mut self, registration: Arc<Registration>) {
-        let registry = self.discovery.registry().clone();
+        let registry = self.registry.clone();
         let mut failures = 0;
         loop {
             let begun = Instant::now();
@@ -119,10 +122,11 @@ impl Registrar {
             if !self.want.borrow().is(&registration) {
                 return;
             }
+            let eyes = self.eyes.get_or_insert_with(|| Eyes::new(registry.clone(), &registration));
             tokio::select! {
                 () = changed(&mut self.want) => return,
                 () = sleep(wait) => {}
-                () = lost(&self.discovery, &registration), if is_there => {
+                () = lost(eyes), if is_there => {
                     tracing::warn!(registry = registry.name(), "the registry has lost the node, which registers again");
                     self.presence.lost();
                 }
@@ -132,10 +136,11 @@ impl Registrar {
 
     /// Takes the node out, and waits until something else is wanted.
     async fn stay_out(&mut self) {
+        self.eyes = None;
         let mut failures = 0;
         while let Some(held) = self.held.clone() {
             let begun = Instant::now();
-            let registry = self.discovery.registry().clone();
+            let registry = self.registry.clone();
             let left = tokio::select! {
                 biased;
                 left = answer(registry.name(), registry.deregister(&held)) => left,
@@ -170,7 +175,7 @@ impl Registrar {
     /// Takes the node out for good.
     async fn take_out(&mut self) -> Result<()> {
         let Some(held) = self.held.take() else { return Ok(()) };
-        let (begun, registry) = (Instant::now(), self.discovery.registry());
+        let (begun, registry) = (Instant::now(), &self.registry);
         // Whoever waits for this has a limit of its own, and what takes longer goes on behind it.
         let left = unless_it_panics(registry.name(), registry.deregister(&held)).await;
         self.presence.deregistered(&left, begun.elapsed());
@@ -179,7 +184,7 @@ impl Registrar {
 
     /// Says it once, and not again at each attempt.
     fn tell(&self, error: &Error, failures: u32, what: &str) {
-        let registry = self.discovery.registry().name();
+        let registry = self.registry.name();
         if failures == 0 {
             tracing::warn!(registry, %error, "{what}");
         } else {
@@ -220,20 +225,14 @@ async fn unless_it_panics(registry: &str, asked: impl Future<Output = Result<()>
         .unwrap_or_else(|_| Err(Error::internal(format!("the driver of the registry `{registry}` panicked"))))
 }
 
-/// Waits until the registry, which had the node, has it no more: it was emptied, or restarted, or let a lease run out
-/// that was renewed.
-///
-/// The node reads what its callers read.
-async fn lost(discovery: &Discovery, registration: &Registration) {
-    let Ok(view) = discovery.view(&registration.service) else { return std::future::pending().await };
-    // Wherever a node of this id is by now, it is not for this one to take its place.
-    let has_it = |nodes: &Snapshot| nodes.iter().any(|known| known.node().id == registration.node.id);
-    view.until(has_it).await;
-    view.until(|nodes| !has_it(nodes)).await;
+/// Waits until the registry has lost the node, and for a moment after that.
+async fn lost(eyes: &mut Eyes) {
+    eyes.lost().await;
     sleep(LOST_PAUSE.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
 }
 
-fn pause(failures: u32) -> Duration {
+/// How long to wait after so many failures.
+pub(super) fn pause(failures: u32) -> Duration {
     let most = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
     most.mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -44,6 +44,8 @@ struct Inner {
     /// Whether the remote method itself answered with the error, and not the way to it.
     answered: bool,
     never_processed: bool,
+    /// Whether this side has tried as often as it may, so that nobody above it should.
+    spent: bool,
 }
 
 /// The remote method whose call ended with the error.
@@ -65,6 +67,7 @@ impl Error {
             origin: None,
             answered: false,
             never_processed: false,
+            spent: false,
         }))
     }
 
@@ -156,12 +159,15 @@ impl Error {
     /// ```
     ///
     /// The codes `deadline_exceeded`, `canceled` and `unavailable` are true of the whole chain of
-    /// calls and stay, without the text.
+    /// calls and stay, without the text. Forwarded or not, an error whose call was tried again in vain tells
+    /// the caller not to do the same ([`with_no_retry`](Self::with_no_retry)).
     #[must_use]
     pub fn forward(mut self) -> Self {
         self.0.origin = None;
         self.0.answered = false;
-        self.of_a_handler()
+        let stop = self.stops_the_chain();
+        let answer = self.of_a_handler();
+        if stop { answer.with_no_retry() } else { answer }
     }
 
     /// Whether the request was surely not processed: the node could not be reached, or it refused
@@ -187,6 +193,7 @@ impl Error {
     pub(crate) fn delivered(mut self, service: &str, method: &str) -> Self {
         self.0.source = None;
         self.0.never_processed = false;
+        self.0.spent = false;
         self.with_origin(service, method)
     }
 
@@ -197,7 +204,9 @@ impl Error {
             code @ (Code::DeadlineExceeded | Code::Canceled | Code::Unavailable) => code,
             _ => Code::Internal,
         };
-        Self::new(code, format!("a call to {origin} failed with {}", self.code())).with_source(self)
+        let answer = Self::new(code, format!("a call to {origin} failed with {}", self.code()));
+        let answer = if self.stops_the_chain() { answer.with_no_retry() } else { answer };
+        answer.with_source(self)
     }
 }
 

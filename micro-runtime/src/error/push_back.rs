@@ -61,6 +61,25 @@ impl Error {
         self.0.metadata.get(PUSH_BACK).is_some_and(|millis| millis.parse::<u64>().is_err())
     }
 
+    /// Notes that this side tried as often as it may. It stays on this side; where a handler answers with the
+    /// error, its caller is told not to try again: see [`with_no_retry`](Self::with_no_retry).
+    pub(crate) fn spent(mut self) -> Self {
+        self.0.spent = true;
+        self
+    }
+
+    /// Whether who gets this error of a call as an answer is not to try again.
+    pub(super) fn stops_the_chain(&self) -> bool {
+        self.0.spent || self.forbids_retry()
+    }
+
+    /// Adds words behind the message: `message; words`.
+    pub(crate) fn adding(mut self, words: std::fmt::Arguments<'_>) -> Self {
+        // Writing to a text cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut self.0.message, format_args!("; {words}"));
+        self
+    }
+
     /// Tells the caller as well that the call was refused before a handler saw it. Only who refuses a call
     /// may: on the errors of handlers it is taken off.
     pub(crate) fn refused_unseen(mut self) -> Self {
@@ -154,6 +173,19 @@ mod tests {
         assert_eq!((header(0), header(1), header(1000), header(1001)), (Some(0), Some(1), Some(1), Some(2)));
         assert_eq!(with(RETRY_AFTER, "3").retry_after_header(), None);
         assert_eq!(Error::unavailable("busy").with_no_retry().retry_after_header(), None);
+    }
+
+    #[test]
+    fn who_tried_in_vain_tells_its_caller_not_to_do_the_same() {
+        let failed = || Error::unavailable("busy").with_origin("a.A", "B");
+        assert!(!failed().into_answer().forbids_retry());
+        let spent = failed().with_retry_after(Duration::from_secs(1)).spent();
+        assert_eq!(spent.retry_after(), Some(Duration::from_secs(1)), "this side may still read it");
+        assert!(spent.into_answer().forbids_retry());
+        assert!(failed().spent().forward().into_answer().forbids_retry());
+        assert!(failed().with_no_retry().into_answer().forbids_retry());
+        // What this side did is not what the other side did.
+        assert!(!failed().spent().delivered("a.A", "B").into_answer().forbids_retry());
     }
 
     #[test]

@@ -145,10 +145,12 @@ async fn transmit<B: Body>(
     let races = sources.races(outgoing);
     let copy = match &outgoing.body {
         Outbound::Carried(carried) if races || sources.keeps_request(outgoing) => {
-            carried.copied(&outgoing.codec)?.map(Box::new)
+            // What cannot be written is handed over once.
+            carried.copied(&outgoing.codec).ok().flatten().map(Box::new)
         }
         _ => None,
     };
+    let races = races && (copy.is_some() || matches!(outgoing.body, Outbound::One(_)));
     let course = |outgoing: &Outgoing| Course::new(core, channel, limit, context, sources.plan(outgoing));
     let (answer, pick) = if races {
         course(outgoing).race(outgoing, copy).boxed().await?

@@ -191,7 +191,8 @@ mod tests {
         let policy = Policy { retries: Some(7), ..Policy::default() };
         let wishes = Wishes { retries: Some(1), ..Wishes::default() };
         let plan = |policy, wishes, method| Sources { policy, wishes }.plan(&of(method));
-        assert_eq!(plan(&Policy::default(), None, &READ).retries, 2);
+        let usual = Policy::default();
+        assert_eq!(plan(&usual, None, &READ).retries, 2);
         assert_eq!(plan(&policy, None, &READ).retries, 7);
         assert_eq!(plan(&policy, None, &TUNED).retries, 5);
         let nearest = plan(&policy, Some(&wishes), &TUNED);

@@ -88,6 +88,8 @@ impl<'a> Course<'a> {
         } else if tried.consumed() || !matches!(outgoing.body, Outbound::One(_)) {
             return Err(error);
         }
+        // The connection that saw to the deadline does so no longer.
+        self.limit.iter().for_each(Limit::unwatch);
         let avoided = Avoided::new(tried.all().cloned());
         let failed = Failed { error, nowhere: tried.is_empty() };
         self.run(outgoing, None, &avoided, Some(failed)).await

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::nodes::Narrowed;
+use super::retry::Target;
 use super::{Call, Client};
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
@@ -22,13 +23,21 @@ pub(super) struct Destination {
     pub(super) view: OnceLock<Arc<View>>,
     /// What its calls choose among, as long as that does not change.
     pub(super) narrowed: Narrowed,
+    /// What the client knows of the service, from the first call on.
+    pub(super) target: OnceLock<Arc<Target>>,
 }
 
 impl Channel {
     /// The way to the service that is registered under this name.
     pub fn new(client: &Client, service: impl Into<String>) -> Self {
         let (client, service) = (client.clone(), service.into());
-        Self(Arc::new(Destination { client, service, view: OnceLock::new(), narrowed: Narrowed::default() }))
+        Self(Arc::new(Destination {
+            client,
+            service,
+            view: OnceLock::new(),
+            narrowed: Narrowed::default(),
+            target: OnceLock::new(),
+        }))
     }
 }
 

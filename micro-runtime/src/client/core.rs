@@ -1,9 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Channel;
 use super::builder::{DEFAULT_TIMEOUT, Settings};
 use super::connections::{Connections, Opener, PING_INTERVAL};
 use super::nodes::Nodes;
+use super::retry::{Policy, Target, TargetStats, Targets};
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
@@ -12,7 +14,7 @@ use crate::message::Message;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
 use crate::registry::{self, Discovery, Locals};
-use crate::selector::{self, Balancing, P2c, Policy};
+use crate::selector::{self, Balancing, P2c};
 use crate::tls::ClientTls;
 
 /// A client that is open: its settings are decided and no longer change.
@@ -32,6 +34,8 @@ pub(super) struct Core {
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Duration,
     pub(super) max_message_size: usize,
+    pub(super) policy: Policy,
+    targets: Targets,
 }
 
 impl Core {
@@ -45,7 +49,7 @@ impl Core {
             }
             (None, None) => Arc::new(P2c::default()),
         };
-        let policy = Policy { outliers: settings.outliers, slow_start: settings.slow_start };
+        let policy = selector::Policy { outliers: settings.outliers, slow_start: settings.slow_start };
         let mut narrowing = settings.narrowing.clone();
         if narrowing.zone.is_none() {
             narrowing.zone = environment.get("MICRO_ZONE")?;
@@ -107,7 +111,20 @@ impl Core {
             interceptors: settings.interceptors.clone(),
             timeout,
             max_message_size: settings.max_message_size,
+            policy: settings.policy.decided(environment)?,
+            targets: Targets::default(),
         })
+    }
+
+    /// What is known of the service that a channel leads to.
+    pub(super) fn target<'a>(&self, channel: &'a Channel) -> &'a Arc<Target> {
+        let destination = &channel.0;
+        destination.target.get_or_init(|| self.targets.get(&destination.service, &self.policy))
+    }
+
+    /// What was done for the calls to each service.
+    pub(super) fn stats(&self) -> Vec<TargetStats> {
+        self.targets.stats()
     }
 
     pub(super) fn discovery(&self) -> Option<&Discovery> {

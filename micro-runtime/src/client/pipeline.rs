@@ -7,16 +7,17 @@ use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
-use super::failover::Stage;
+use super::failover::{Stage, Tried};
 use super::held::held;
 use super::limit::{Limit, hold};
 use super::local::Keeper;
+use super::retry::{Course, Sources, Wishes};
 use super::{Channel, failover, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::metadata::Around;
 use crate::protocol::Outgoing;
 use crate::selector::Route;
@@ -33,14 +34,16 @@ impl<A: Body, B: Body> Call<A, B> {
         let now = Instant::now();
         *context = in_call(std::mem::take(context), method, options, core, now);
         let mut limit = Limit::new(context, method, now);
+        let wishes = options.wishes.as_deref();
         if core.interceptors.is_empty() {
             let body = local::body(core, request, &encoding.codec)?;
             let mut outgoing = outgoing(core, method, context, &encoding, body);
             drop(encoding);
-            return transmit(channel, &mut outgoing, &mut limit).await;
+            return transmit(channel, context, wishes, &mut outgoing, &mut limit).await;
         }
         // It is large, and seldom needed.
-        intercepted(channel, method, std::mem::take(context), limit, encoding, request).boxed().await
+        let wishes = wishes.copied();
+        intercepted(channel, method, std::mem::take(context), wishes, limit, encoding, request).boxed().await
     }
 }
 
@@ -71,6 +74,7 @@ async fn intercepted<A: Body, B: Body>(
     channel: &Channel,
     method: &'static MethodDescriptor,
     context: Context,
+    wishes: Option<Wishes>,
     limit: Option<Limit>,
     encoding: Encoding,
     request: A,
@@ -87,7 +91,8 @@ async fn intercepted<A: Body, B: Body>(
                 let body = local::body_of::<A>(core, call.request, &encoding.codec)?;
                 let mut limit = Limit::new(&call.context, method, Instant::now());
                 let mut outgoing = outgoing(core, method, &call.context, &encoding, body);
-                let response: Response<B> = transmit(&channel, &mut outgoing, &mut limit).await?;
+                let sent = transmit(&channel, &call.context, wishes.as_ref(), &mut outgoing, &mut limit);
+                let response: Response<B> = sent.await?;
                 *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
                 Ok(match (response.answer.into_payload(), response.around) {
                     (Payload::Message(message), Some(around)) => {
@@ -129,19 +134,42 @@ fn outgoing(
 
 async fn transmit<B: Body>(
     channel: &Channel,
+    context: &Context,
+    wishes: Option<&Wishes>,
     outgoing: &mut Outgoing,
     limit: &mut Option<Limit>,
 ) -> Result<Response<B>> {
     let core = channel.0.client.core()?;
-    let stage = Stage::default();
-    // In a box of its own: two small ones are had faster than a large one.
-    let sent = Box::pin(failover::send(core, channel, outgoing, limit, &stage)).await;
-    let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
-        (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
-            limit.exceeded_while(doing, &channel.0.service)
+    let target = core.target(channel);
+    let sources = Sources { policy: &core.policy, wishes };
+    target.called();
+    target.admit()?;
+    let races = sources.races(outgoing);
+    let copy = match &outgoing.body {
+        Outbound::Carried(carried) if races || sources.keeps_request(outgoing) => {
+            // What cannot be written is handed over once.
+            carried.copied(&outgoing.codec).ok().flatten().map(Box::new)
         }
-        _ => error,
-    })?;
+        _ => None,
+    };
+    let races = races && (copy.is_some() || matches!(outgoing.body, Outbound::One(_)));
+    let course = |outgoing: &Outgoing| Course::new(core, channel, limit, context, sources.plan(outgoing));
+    let (answer, pick) = if races {
+        course(outgoing).race(outgoing, copy).boxed().await?
+    } else {
+        let (stage, mut tried) = (Stage::default(), Tried::default());
+        // In a box of its own: two small ones are had faster than a large one.
+        match Box::pin(failover::send(core, channel, outgoing, limit, &stage, &mut tried)).await {
+            Ok(sent) => {
+                target.answered();
+                sent
+            }
+            Err(error) => {
+                let error = stage.explain(error, limit, &channel.0.service);
+                course(outgoing).go_on(outgoing, copy, tried, error).boxed().await?
+            }
+        }
+    };
     let method = outgoing.method;
     let explain = |error| unreadable(method, error);
     let codec = &outgoing.codec;

@@ -4,6 +4,7 @@
 //! and goes out on the connection to that node. A node that cannot be reached is out of use at
 //! once and the call moves to another one.
 
+mod balancing;
 mod builder;
 mod call;
 mod channel;

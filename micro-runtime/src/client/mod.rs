@@ -5,6 +5,7 @@
 //! once and the call moves to another one. An idempotent call that fails is tried again, within a
 //! budget.
 
+mod balancing;
 mod builder;
 mod call;
 mod channel;

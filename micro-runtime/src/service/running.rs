@@ -110,10 +110,12 @@ impl Running {
     /// Stops, in this order:
     ///
     /// 1. `before_stop` hooks run, as long as they take;
-    /// 2. its [health](Self::health) is that it serves nothing, and the node leaves the registry, which holds up what follows for 2 s at most;
+    /// 2. the node is [draining](NodeState::Draining), its [health](Self::health) is that it serves nothing, and it leaves the registry, which
+    ///    holds up what follows for 2 s at most;
     /// 3. calls are still taken for the [spread delay](super::Service::spread_delay);
     /// 4. no new calls are taken, and those in flight may finish for up to the
-    ///    [drain timeout](super::Service::drain_timeout); the rest is cut off;
+    ///    [drain timeout](super::Service::drain_timeout), and hear of it with [`Context::stopping`](crate::Context::stopping); the
+    ///    rest is cut off;
     /// 5. `after_stop` hooks run, as long as they take.
     ///
     /// Returns every error there was on the way. What was cut off is in the log, and in what

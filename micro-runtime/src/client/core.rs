@@ -9,6 +9,7 @@ use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::metrics::Metrics;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
 use crate::registry::{self, Discovery, Locals};
@@ -32,11 +33,12 @@ pub(super) struct Core {
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Duration,
     pub(super) max_message_size: usize,
+    pub(super) metrics: Metrics,
 }
 
 impl Core {
     /// Decides what is not set: by the environment, else by the defaults.
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings, metrics: Metrics) -> Result<Self> {
         let environment = &settings.environment;
         let selector = match (&settings.selector, environment.get("MICRO_SELECTOR")?) {
             (Some(selector), _) => selector.clone(),
@@ -54,6 +56,9 @@ impl Core {
         } else {
             Nodes::fixed(&settings.addresses)
         };
+        if let Some(discovery) = nodes.discovery() {
+            discovery.observe(&metrics);
+        }
         let timeout = match settings.timeout {
             Some(timeout) => timeout,
             None => environment.duration("MICRO_CLIENT_REQUEST_TIMEOUT")?.unwrap_or(DEFAULT_TIMEOUT),
@@ -102,6 +107,7 @@ impl Core {
             interceptors: settings.interceptors.clone(),
             timeout,
             max_message_size: settings.max_message_size,
+            metrics,
         })
     }
 
@@ -152,7 +158,7 @@ mod tests {
         let open = |builder: ClientBuilder, environment: &[(&str, &str)]| {
             let environment = Environment::from_iter(environment.iter().copied());
             let settings = builder.registry(Memory::new()).environment(environment).into();
-            let core = Core::open(&settings).unwrap();
+            let core = Core::open(&settings, Metrics::off()).unwrap();
             (core.selector.name(), core.timeout)
         };
         let environment = [("MICRO_SELECTOR", "random"), ("MICRO_CLIENT_REQUEST_TIMEOUT", "7s")];

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 pub(crate) use calls::{Calls, Counting, Side};
-use families::{Families, Instrument, Labels};
+use families::{Families, Instrument};
 pub use instruments::{BOUNDARIES, Counter, Gauge, Histogram};
 use observed::Observers;
 pub use observed::Samples;

@@ -8,6 +8,7 @@ use super::hooks::{Errors, Hooks};
 use super::registrar::Registrar;
 use super::standard::Standard;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 use crate::protocol::Site;
 use crate::registry::{Discovery, EndpointRecord, Membership};
 use crate::server::{Limits, Server, Surroundings};
@@ -43,6 +44,7 @@ pub(super) struct Plan {
     pub(super) cores: Option<usize>,
     pub(super) discovery: Discovery,
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) metrics: Metrics,
     /// The registry and the selector, each with its source, for the log.
     pub(super) chosen: [String; 2],
 }
@@ -80,6 +82,7 @@ impl Life {
             cores,
             discovery,
             transport,
+            metrics,
             chosen,
         } = plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
@@ -93,6 +96,7 @@ impl Life {
         }
         let native = !surroundings.has_layers();
         let server = Server::start(listener, site, surroundings, limits, tls, cores)?;
+        server.observe(&metrics);
         let entrance = self.server.insert(server).entrance();
 
         let registration = decided.registration(&name, advertised, endpoints, native);

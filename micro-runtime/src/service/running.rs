@@ -7,19 +7,21 @@ use super::signals::Signals;
 use crate::client::Client;
 use crate::error::Result;
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// A service that takes calls. Dropping it stops it at once; [`stop`](Self::stop) lets it finish.
 #[must_use = "a service stops when this is dropped"]
 pub struct Running {
     client: Client,
     health: Health,
+    metrics: Metrics,
     address: String,
     life: Life,
 }
 
 impl Running {
-    pub(super) fn new(client: Client, health: Health, address: String, life: Life) -> Self {
-        Self { client, health, address, life }
+    pub(super) fn new(client: Client, health: Health, metrics: Metrics, address: String, life: Life) -> Self {
+        Self { client, health, metrics, address, life }
     }
 
     /// A client that finds services where this one is registered, itself included, and connects
@@ -39,6 +41,11 @@ impl Running {
     /// A handle on the health that it tells those who ask.
     pub fn health(&self) -> Health {
         self.health.clone()
+    }
+
+    /// What it counts, together with its client.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// Waits for Ctrl-C or SIGTERM, then stops. A second signal stops at once.

@@ -208,8 +208,8 @@ impl ClientBuilder {
     /// How many connections of HTTP/2, and of the native wire, there may be to one node; 4 unless set, 1 at the
     /// least. There is one until it is busy, with 16 calls in flight or as many as the node takes at a time, where a
     /// stream counts as 8; then there is another one for the calls to come. On a runtime with a single thread there
-    /// is another one only where the node takes no more. Those of HTTP/2 that are not used for
-    /// 50 s to 100 s are closed, all but one; those of the native wire when their server finds them idle.
+    /// is another one only where the node takes no more. Those that are not used for 50 s to 100 s are closed, all but
+    /// one, and that one when the node leaves the registry or its server finds it idle.
     ///
     /// Over HTTP/1.1 there is a connection for each call in flight, whatever is set.
     pub fn max_connections_per_node(mut self, connections: usize) -> Self {

@@ -56,9 +56,6 @@ impl Core {
         } else {
             Nodes::fixed(&settings.addresses)
         };
-        if let Some(discovery) = nodes.discovery() {
-            discovery.observe(&metrics);
-        }
         let timeout = match settings.timeout {
             Some(timeout) => timeout,
             None => environment.duration("MICRO_CLIENT_REQUEST_TIMEOUT")?.unwrap_or(DEFAULT_TIMEOUT),
@@ -80,6 +77,7 @@ impl Core {
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
             max_connections: settings.max_connections,
+            tally: Arc::default(),
         };
         let native = native::Settings {
             call_window: settings.call_window,
@@ -94,10 +92,16 @@ impl Core {
             keep_alive_timeout: PING_TIMEOUT,
             always_asks: false,
         };
+        let connections = Connections::new(opener, settings.http_version, native, bounds);
+        connections.observe(&metrics);
+        if let Some(discovery) = nodes.discovery() {
+            connections.follow(discovery);
+            discovery.observe(&metrics);
+        }
         Ok(Self {
             nodes,
             selector,
-            connections: Connections::new(opener, settings.http_version, native, bounds),
+            connections,
             protocol,
             locals,
             prefers_http,

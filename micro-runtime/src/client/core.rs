@@ -9,6 +9,7 @@ use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::metrics::Metrics;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
 use crate::registry::{self, Discovery, Locals};
@@ -32,11 +33,12 @@ pub(super) struct Core {
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Duration,
     pub(super) max_message_size: usize,
+    pub(super) metrics: Metrics,
 }
 
 impl Core {
     /// Decides what is not set: by the environment, else by the defaults.
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings, metrics: Metrics) -> Result<Self> {
         let environment = &settings.environment;
         let selector = match (&settings.selector, environment.get("MICRO_SELECTOR")?) {
             (Some(selector), _) => selector.clone(),
@@ -75,6 +77,7 @@ impl Core {
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
             max_connections: settings.max_connections,
+            tally: Arc::default(),
         };
         let native = native::Settings {
             call_window: settings.call_window,
@@ -89,10 +92,16 @@ impl Core {
             keep_alive_timeout: PING_TIMEOUT,
             always_asks: false,
         };
+        let connections = Connections::new(opener, settings.http_version, native, bounds);
+        connections.observe(&metrics);
+        if let Some(discovery) = nodes.discovery() {
+            connections.follow(discovery);
+            discovery.observe(&metrics);
+        }
         Ok(Self {
             nodes,
             selector,
-            connections: Connections::new(opener, settings.http_version, native, bounds),
+            connections,
             protocol,
             locals,
             prefers_http,
@@ -102,6 +111,7 @@ impl Core {
             interceptors: settings.interceptors.clone(),
             timeout,
             max_message_size: settings.max_message_size,
+            metrics,
         })
     }
 
@@ -152,7 +162,7 @@ mod tests {
         let open = |builder: ClientBuilder, environment: &[(&str, &str)]| {
             let environment = Environment::from_iter(environment.iter().copied());
             let settings = builder.registry(Memory::new()).environment(environment).into();
-            let core = Core::open(&settings).unwrap();
+            let core = Core::open(&settings, Metrics::off()).unwrap();
             (core.selector.name(), core.timeout)
         };
         let environment = [("MICRO_SELECTOR", "random"), ("MICRO_CLIENT_REQUEST_TIMEOUT", "7s")];

@@ -49,6 +49,9 @@ pub(super) async fn send(
             None => hold(limit, look_up(core, channel, &mut tried, stage).boxed()).await?,
         };
         let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
+        if !tried.is_empty() {
+            channel.0.counted.of(outgoing.method, &core.metrics).again();
+        }
         match local::call(core, pick.candidate().node(), outgoing)? {
             Inside::Send => {}
             Inside::Called(answer) => {

@@ -13,6 +13,7 @@ use super::stopped::Stopped;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::health::{Health, HealthReport};
+use crate::metrics::Metrics;
 use crate::protocol::PROTOCOLS;
 
 /// A service that takes calls. Dropping it stops it at once; [`stop`](Self::stop) lets it finish.
@@ -20,13 +21,14 @@ use crate::protocol::PROTOCOLS;
 pub struct Running {
     client: Client,
     health: Health,
+    metrics: Metrics,
     address: String,
     life: Life,
 }
 
 impl Running {
-    pub(super) fn new(client: Client, health: Health, address: String, life: Life) -> Self {
-        Self { client, health, address, life }
+    pub(super) fn new(client: Client, health: Health, metrics: Metrics, address: String, life: Life) -> Self {
+        Self { client, health, metrics, address, life }
     }
 
     /// A client that finds services where this one is registered, itself included, and connects
@@ -100,6 +102,11 @@ impl Running {
             };
         });
         Ok(())
+    }
+
+    /// What it counts, together with its client.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
     }
 
     /// Waits for Ctrl-C or SIGTERM, then stops. A second signal stops at once.

@@ -66,7 +66,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let subscribers = Subscribers::take(&mut binder);
     let mut routes = Routes::new(binder)?;
     let standard = Standard::new(&service.health, service.reflection, &mut routes);
-    let checks = checks::prepare(service.checks, &service.health)?;
+    let checks = checks::prepare(service.checks, &service.health, &discovery)?;
     routes.count(&service.metrics);
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();

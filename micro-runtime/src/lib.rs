@@ -10,7 +10,7 @@
 //! | 3 | protocol: bytes to calls and back |
 //! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
-//! | 0 | error · metadata · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
+//! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
 pub mod call;
 pub mod client;
@@ -22,6 +22,7 @@ mod error;
 pub mod health;
 pub mod message;
 mod metadata;
+pub mod metrics;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod protocol;
@@ -46,6 +47,7 @@ pub use error::{Code, Detail, Error, Result};
 pub use health::Health;
 pub use message::{AnyMessage, Message};
 pub use metadata::Metadata;
+pub use metrics::Metrics;
 pub use service::{Running, Service};
 pub use stream::{CHANNEL_CAPACITY, Sender, Streaming};
 

@@ -8,6 +8,7 @@ use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
 use crate::error::Code;
+use crate::metrics::Metrics;
 use crate::protocol::{Protocol, native};
 use crate::registry::{Discovery, Registry};
 use crate::selector::{Narrowing, OutlierEjection, Selector};
@@ -55,6 +56,8 @@ pub(super) struct Settings {
     pub(super) call_window: u32,
     pub(super) connection_window: u32,
     pub(super) max_buffered: usize,
+    /// Made when it is first needed, where none was given.
+    pub(super) metrics: Option<Metrics>,
 }
 
 impl Default for Settings {
@@ -85,6 +88,7 @@ impl Default for Settings {
             call_window: native::Settings::default().call_window,
             connection_window: native::Settings::default().connection_window,
             max_buffered: native::MAX_BUFFERED,
+            metrics: None,
         }
     }
 }
@@ -275,8 +279,8 @@ impl ClientBuilder {
     /// How many connections of HTTP/2, and of the native wire, there may be to one node; 4 unless set, 1 at the
     /// least. There is one until it is busy, with 16 calls in flight or as many as the node takes at a time, where a
     /// stream counts as 8; then there is another one for the calls to come. On a runtime with a single thread there
-    /// is another one only where the node takes no more. Those of HTTP/2 that are not used for
-    /// 50 s to 100 s are closed, all but one; those of the native wire when their server finds them idle.
+    /// is another one only where the node takes no more. Those that are not used for 50 s to 100 s are closed, all but
+    /// one, and that one when the node leaves the registry or its server finds it idle.
     ///
     /// Over HTTP/1.1 there is a connection for each call in flight, whatever is set.
     pub fn max_connections_per_node(mut self, connections: usize) -> Self {
@@ -316,6 +320,13 @@ impl ClientBuilder {
     /// would make it more fails its call with `resource_exhausted`.
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.0.max_buffered = bytes;
+        self
+    }
+
+    /// Counts here, together with others that have it; with [`Metrics`] of its own unless set.
+    /// [`Metrics::off`] counts nothing.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.0.metrics = Some(metrics);
         self
     }
 

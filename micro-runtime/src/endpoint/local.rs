@@ -101,7 +101,9 @@ pub(crate) fn prepare(
         }),
     };
     let context = Context::serving(incoming.clone(), deadline.or(limit.as_ref().map(|limit| limit.deadline)));
-    let relay = Relay::new(method, incoming, limit);
+    // A call that is answered with one message is counted by who has it.
+    let counting = method.response.stream.then(|| endpoint.calls.begin(Instant::now()).into_owned());
+    let relay = Relay::new(method, incoming, limit, counting);
     endpoint.serve.serve_local(LocalRequest { method, context, codec, body, interceptors, relay })
 }
 

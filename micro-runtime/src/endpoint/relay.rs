@@ -19,6 +19,7 @@ use crate::context::Incoming;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::metadata::{Around, Metadata};
+use crate::metrics::Counting;
 use crate::stream::Streaming;
 
 /// How many answers of a stream wait for their caller before the handler does. The wire, where the windows
@@ -32,6 +33,8 @@ pub struct Relay {
     limit: Option<Limit>,
     /// Where the caller sends a stream.
     broken: Option<Arc<Broken>>,
+    /// Where it is answered with a stream.
+    counting: Option<Counting<'static>>,
 }
 
 /// The error of the caller's stream, which is the end of the call for the caller.
@@ -60,8 +63,9 @@ impl Relay {
         method: &'static MethodDescriptor,
         incoming: Arc<Incoming>,
         limit: Option<Limit>,
+        counting: Option<Counting<'static>>,
     ) -> Self {
-        Self { method, incoming, limit, broken: method.request.stream.then(Arc::default) }
+        Self { method, incoming, limit, broken: method.request.stream.then(Arc::default), counting }
     }
 
     /// What stands around the stream of the caller.
@@ -118,7 +122,7 @@ impl Relay {
         around: Arc<Around>,
         end: Arc<End>,
     ) {
-        let over = Over::new(self.incoming, self.method);
+        let (over, mut counting) = (Over::new(self.incoming, self.method), self.counting);
         let mut begun = Some(begun);
         let mut begin = || {
             if let Some(begun) = begun.take() {
@@ -156,6 +160,9 @@ impl Relay {
             // The caller gave the call up.
             () = sender.closed() => return,
         };
+        if let Some(counting) = &mut counting {
+            counting.end(ended.as_ref().err().map(Error::code));
+        }
         let trailers = over.incoming.reply.take_trailers();
         let ended = match ended {
             Ok(()) => Ok(trailers),

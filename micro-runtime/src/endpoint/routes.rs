@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::handler::{Binder, Endpoint};
 use super::{MethodDescriptor, ServiceDescriptor};
 use crate::error::{Error, Result};
+use crate::metrics::{Metrics, Side};
 
 /// The table of a server: endpoints by path.
 #[derive(Default)]
@@ -40,6 +41,16 @@ impl Routes {
         let endpoints = endpoints.into_iter().filter(|endpoint| !is_users(endpoint.method.service));
         self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, Arc::new(endpoint))));
         self.standard.extend(services.into_iter().filter(|service| !is_users(service.name)));
+    }
+
+    /// Counts the calls of all methods here.
+    pub(crate) fn count(&mut self, metrics: &Metrics) {
+        for endpoint in self.endpoints.values_mut() {
+            // Nobody else has it before it is served.
+            if let Some(endpoint) = Arc::get_mut(endpoint) {
+                endpoint.calls = metrics.calls(Side::Server, endpoint.method.service, endpoint.method.name);
+            }
+        }
     }
 
     /// The services that the user serves.

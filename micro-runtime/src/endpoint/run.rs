@@ -15,7 +15,8 @@ use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first, until};
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
-use crate::error::{Error, Result, panic_text};
+use crate::error::{Code, Error, Result, panic_text};
+use crate::metrics::Counting;
 
 /// A call as a protocol found it on the wire, its body not read yet.
 pub(crate) struct Arrival {
@@ -41,9 +42,11 @@ pub(crate) async fn run(
     let method = endpoint.method;
     let Arrival { incoming, codec, answer_codec, timeout, interceptors } = arrival;
     let over = Over::new(incoming.clone(), method);
+    let now = Instant::now();
+    let mut counting = endpoint.calls.begin(now);
     let limit = timeout
         .or(method.timeout)
-        .and_then(|timeout| Some(Limit { timeout, deadline: Instant::now().checked_add(timeout)?, method }));
+        .and_then(|timeout| Some(Limit { timeout, deadline: now.checked_add(timeout)?, method }));
     let asked = (method.request.stream && method.response.stream).then(|| incoming.clone());
     let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
 
@@ -61,9 +64,13 @@ pub(crate) async fn run(
     );
     let ended = match (at_once(call.as_mut()).await, &limit) {
         (Poll::Ready(ended), _) => ended,
-        (Poll::Pending, Some(limit)) => {
-            timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?
-        }
+        (Poll::Pending, Some(limit)) => match timeout_at(limit.deadline, call).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                counting.end(Some(Code::DeadlineExceeded));
+                return Err(limit.exceeded());
+            }
+        },
         (Poll::Pending, None) => call.await,
     };
     if let Some(limit) = &limit {
@@ -72,6 +79,7 @@ pub(crate) async fn run(
     match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
         Ok(Outbound::One(message)) => {
             over.done();
+            counting.end(None);
             Ok(Outbound::One(message))
         }
         Ok(Outbound::Many(messages)) => Ok(Outbound::Many(Box::pin(Guarded {
@@ -79,13 +87,16 @@ pub(crate) async fn run(
             sleep: limit.as_ref().map(|limit| Box::pin(sleep_until(limit.deadline))),
             limit,
             method,
+            counting: counting.into_owned(),
             over: Some(over),
         }))),
         // Only callers in this process have it so, and they come another way.
         Ok(Outbound::Carried(_)) => Err(Error::internal("an answer was not encoded")),
         Err(error) => {
             over.done();
-            Err(error.into_answer())
+            let error = error.into_answer();
+            counting.end(Some(error.code()));
+            Err(error)
         }
     }
 }
@@ -149,6 +160,7 @@ struct Guarded {
     limit: Option<Limit>,
     method: &'static MethodDescriptor,
     over: Option<Over>,
+    counting: Counting<'static>,
 }
 
 impl Encode for Guarded {
@@ -177,6 +189,7 @@ impl Encode for Guarded {
             Ok(Poll::Ready(None)) => None,
             Err(panic) => Some(Err(panicked(this.method, &*panic))),
         };
+        this.counting.end(ended.as_ref().and_then(|ended| ended.as_ref().err()).map(Error::code));
         // Whatever ended the stream, the handler behind it is dropped here.
         this.messages = None;
         if let Some(over) = this.over.take() {

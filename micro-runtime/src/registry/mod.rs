@@ -30,6 +30,8 @@
 pub mod conformance;
 mod describe;
 mod discovery;
+mod doubt;
+mod follow;
 mod locals;
 #[cfg(feature = "mdns")]
 mod mdns;
@@ -47,7 +49,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-pub use discovery::Discovery;
+pub(crate) use discovery::Departures;
+pub use discovery::{Discovery, DiscoveryOptions};
 pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;

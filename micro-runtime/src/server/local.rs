@@ -9,13 +9,14 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Server, Shared};
 use crate::context::Origin;
 use crate::endpoint::{Endpoint, Entered, Entrance, Local, LocalAnswer, LocalCall, Run, cut_off, prepare};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What handlers see as the address of a caller in their process.
 const PEER: &str = "in-process";
@@ -130,10 +131,17 @@ fn one(
     if how == Run::Apart {
         let tasks = visit.shared.tasks.clone();
         let task = AbortOnDropHandle::new(tasks.spawn_on(unless_cut(visit, work), runtime));
-        return async move { task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method))) }.boxed();
+        return async move {
+            let mut counting = endpoint.calls.begin(Instant::now());
+            let answer = task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method)));
+            counting.end(answer.as_ref().err().map(Error::code));
+            answer
+        }
+        .boxed();
     }
     let runtime = runtime.clone();
     async move {
+        let mut counting = endpoint.calls.begin(Instant::now());
         let mut work = std::pin::pin!(unless_cut(visit, work));
         let mut first = Some(how);
         let answer = poll_fn(|task| {
@@ -148,7 +156,9 @@ fn one(
             }
             polled
         });
-        answer.await.unwrap_or_else(|| Err(cut_off(method)))
+        let answer = answer.await.unwrap_or_else(|| Err(cut_off(method)));
+        counting.end(answer.as_ref().err().map(Error::code));
+        answer
     }
     .boxed()
 }

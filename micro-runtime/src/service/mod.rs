@@ -37,6 +37,7 @@ use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::health::{Check, Health};
+use crate::metrics::Metrics;
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::{Limits, Surroundings};
 use crate::tls::ServerTls;
@@ -105,6 +106,7 @@ pub struct Service {
     checks: Vec<(String, Check)>,
     register_in_background: bool,
     environment: Environment,
+    metrics: Metrics,
     /// The first thing that was wrong; the start fails with it.
     wrong: Option<Error>,
 }
@@ -126,12 +128,13 @@ struct Options {
 impl Service {
     /// A service that is registered under this name.
     pub fn new(name: impl Into<String>) -> Self {
+        let metrics = Metrics::new();
         Self {
             name: name.into(),
             options: Options::default(),
             binder: Binder::default(),
             hooks: Hooks::default(),
-            own: Client::new(),
+            own: Client::builder().metrics(metrics.clone()).build(),
             given: None,
             registry_in_code: false,
             transport: Arc::new(Sockets),
@@ -147,6 +150,7 @@ impl Service {
             checks: Vec::new(),
             register_in_background: false,
             environment: Environment::process(),
+            metrics,
             wrong: None,
         }
     }
@@ -229,6 +233,20 @@ impl Service {
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment.clone();
         self.configure("environment", |client| client.environment(environment))
+    }
+
+    /// Counts here, and so does the service's own [`client`](Self::client); with [`Metrics`] of its own unless set.
+    /// [`Metrics::off`] counts nothing. [`Running::metrics`] returns them.
+    ///
+    /// ```
+    /// # use micro_runtime::{Metrics, Service};
+    /// let metrics = Metrics::new();
+    /// let service = Service::new("greeter").metrics(metrics.clone());
+    /// // … show `metrics.render()` to who asks.
+    /// ```
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics.clone();
+        self.configure("metrics", |client| client.metrics(metrics))
     }
 
     fn configure(

@@ -4,11 +4,13 @@ use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use micro::client::{ClientBuilder, HttpVersion, Protocol};
 use micro::registry::{Discovery, Memory, Registry as _};
 use micro::server::Limits;
 use micro::transport::Memory as InMemory;
 use micro::{Client, Context, Environment, Metrics, Streaming};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -111,6 +113,29 @@ async fn a_call_in_flight_ends_before_its_connection_does() {
         found.watched.closed(1).await;
         assert_eq!(found.watched.opened(), 1, "{protocol}");
         found.site.running.stop().await.unwrap();
+    }
+}
+
+/// A server that hangs up on everybody gets no storm of connections from calls that fail together.
+#[tokio::test]
+async fn calls_that_fail_together_have_tried_to_connect_together() {
+    for protocol in [Protocol::Native, Protocol::Grpc, Protocol::Connect] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            loop {
+                drop(listener.accept().await);
+            }
+        });
+        let watched = Watched::new();
+        let lab = client(&address, |client| client.protocol(protocol).transport(watched.clone()));
+        let calls = (0..200).map(|_| lab.echo(&Context::new(), "x".to_owned()).send());
+        for answered in soon(join_all(calls)).await {
+            answered.unwrap_err();
+        }
+        let opened = watched.opened();
+        assert!(opened <= 12, "{protocol}: {opened} connections for 200 calls");
+        server.abort();
     }
 }
 

@@ -36,12 +36,14 @@ impl fmt::Debug for Samples<'_> {
 #[derive(Default)]
 pub(super) struct Observers(Mutex<Vec<Observer>>);
 
+type Ask = dyn Fn(Option<&mut Snapshot>) -> bool + Send + Sync;
+
 #[derive(Clone)]
 struct Observer {
     /// The owner and the code that asks it.
     identity: (usize, TypeId),
-    /// Says whether the owner is still there.
-    ask: Arc<dyn Fn(&mut Snapshot) -> bool + Send + Sync>,
+    /// Says whether the owner is still there, and puts its numbers where there is a place for them.
+    ask: Arc<Ask>,
 }
 
 impl Observers {
@@ -53,7 +55,8 @@ impl Observers {
         let owner = Arc::downgrade(owner);
         // Nothing else is put there while it is held on to, be it only weakly.
         let identity = (owner.as_ptr().cast::<()>().addr(), TypeId::of::<F>());
-        let ask = move |snapshot: &mut Snapshot| {
+        let ask = move |snapshot: Option<&mut Snapshot>| {
+            let Some(snapshot) = snapshot else { return owner.strong_count() > 0 };
             let owner = owner.upgrade();
             if let Some(owner) = &owner {
                 observe(owner, &mut Samples(snapshot));
@@ -61,6 +64,8 @@ impl Observers {
             owner.is_some()
         };
         let mut observers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that are gone do not pile up where nobody reads.
+        observers.retain(|observer| (observer.ask)(None));
         if !observers.iter().any(|observer| observer.identity == identity) {
             observers.push(Observer { identity, ask: Arc::new(ask) });
         }
@@ -71,7 +76,7 @@ impl Observers {
         let observers = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut gone = Vec::new();
         for observer in observers {
-            if !(observer.ask)(snapshot) {
+            if !(observer.ask)(Some(snapshot)) {
                 gone.push(observer.identity);
             }
         }

@@ -92,6 +92,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::metrics::Metrics;
+    use crate::metrics::families::Labels;
 
     #[test]
     fn every_kind_is_written_as_the_specification_has_it() {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     /// A line as a reader of the format takes it apart, or `None`.
-    fn read(line: &str) -> Option<(String, Vec<(String, String)>, f64)> {
+    fn read(line: &str) -> Option<(String, Labels, f64)> {
         let name_end = line.find(['{', ' '])?;
         let (name, mut rest) = line.split_at(name_end);
         let mut labels = Vec::new();

@@ -149,7 +149,9 @@ impl Discovery {
 
     /// Tells of the addresses where no node is any more, for as long as somebody else holds who listens.
     pub(crate) fn tell(&self, listener: &Arc<dyn Departures>) {
-        self.0.listeners().push(Arc::downgrade(listener));
+        let mut listeners = self.0.listeners();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(listener));
     }
 
     /// The nodes in this process that joined.

@@ -12,6 +12,7 @@
 mod code;
 mod detail;
 mod panic;
+mod push_back;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -160,13 +161,13 @@ impl Error {
     pub fn forward(mut self) -> Self {
         self.0.origin = None;
         self.0.answered = false;
-        self
+        self.of_a_handler()
     }
 
     /// Whether the request was surely not processed: the node could not be reached, or it refused
     /// the call before a handler saw it. Such a call may always move to another node.
     pub fn was_never_processed(&self) -> bool {
-        self.0.never_processed
+        self.0.never_processed || self.says_never_processed()
     }
 
     /// Marks the request as surely not processed.
@@ -179,7 +180,7 @@ impl Error {
     /// Takes the mark back: what it was true of is not what the error is told of now.
     pub(crate) fn maybe_processed(mut self) -> Self {
         self.0.never_processed = false;
-        self
+        self.of_a_handler()
     }
 
     /// The error as its caller gets it from a remote method: without what never travels.
@@ -191,7 +192,7 @@ impl Error {
 
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
-        let Some(origin) = &self.0.origin else { return self };
+        let Some(origin) = &self.0.origin else { return self.of_a_handler() };
         let code = match self.code() {
             code @ (Code::DeadlineExceeded | Code::Canceled | Code::Unavailable) => code,
             _ => Code::Internal,

@@ -15,6 +15,7 @@ use tokio::time::timeout_at;
 use super::local::{Local, LocalAnswer, Many, Wrap, cut_off};
 use super::run::{Limit, Over, panicked};
 use super::{Body, Carried, MethodDescriptor};
+use crate::admission::{Asked, Permit};
 use crate::context::Incoming;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -32,6 +33,8 @@ pub struct Relay {
     limit: Option<Limit>,
     /// Where the caller sends a stream.
     broken: Option<Arc<Broken>>,
+    /// Whether the service lets the call in, where it does not let in everybody.
+    asked: Option<Asked>,
 }
 
 /// The error of the caller's stream, which is the end of the call for the caller.
@@ -60,8 +63,9 @@ impl Relay {
         method: &'static MethodDescriptor,
         incoming: Arc<Incoming>,
         limit: Option<Limit>,
+        asked: Option<Asked>,
     ) -> Self {
-        Self { method, incoming, limit, broken: method.request.stream.then(Arc::default) }
+        Self { method, incoming, limit, broken: method.request.stream.then(Arc::default), asked }
     }
 
     /// What stands around the stream of the caller.
@@ -74,7 +78,14 @@ impl Relay {
     pub(super) fn one<B: Body>(self, answer: impl Future<Output = Result<B>> + Send + 'static) -> Local {
         let one = async move {
             let over = Over(self.incoming);
-            let answer = guarded(self.method, self.limit, self.broken, answer).await;
+            let answer = match let_in(self.asked, self.method).await {
+                Ok(mut permit) => {
+                    let answer = guarded(self.method, self.limit, self.broken, answer).await;
+                    permit.iter_mut().for_each(|permit| permit.answered(answer.is_ok()));
+                    answer
+                }
+                Err(error) => Err(error),
+            };
             let (headers, trailers) = (over.0.reply.take_headers(), over.0.reply.take_trailers());
             match answer {
                 Ok(answer) => {
@@ -148,9 +159,13 @@ impl Relay {
                 }
             }
         };
+        let admitted = async {
+            let _permit = let_in(self.asked, self.method).await?;
+            guarded(self.method, self.limit, self.broken, filling).await
+        };
         let ended = tokio::select! {
             biased;
-            ended = guarded(self.method, self.limit, self.broken, filling) => ended,
+            ended = admitted => ended,
             // The caller gave the call up.
             () = sender.closed() => return,
         };
@@ -169,6 +184,17 @@ impl Relay {
             drop(begun);
         }
         end.set(ended);
+    }
+}
+
+/// Waits until the service lets the call in.
+async fn let_in(asked: Option<Asked>, method: &MethodDescriptor) -> Result<Option<Box<Permit>>> {
+    match asked {
+        None => Ok(None),
+        Some(asked) => {
+            let permit = asked.settled().await;
+            permit.map(Some).map_err(|error| error.with_origin(method.service, method.name))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::at_once::at_once;
 use super::handler::Endpoint;
 use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first, until};
+use crate::admission::Permit;
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
@@ -55,7 +56,15 @@ pub(crate) async fn run(
                 }
                 (body, _) => body,
             };
-            endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
+            let permit = match &endpoint.gate {
+                None => None,
+                Some(gate) => match gate.ask(&context).settled().await {
+                    Ok(permit) => Some(permit),
+                    Err(error) => return Ok(Served::Refused(error)),
+                },
+            };
+            let request = Request { method, context, codec, answer_codec, body, interceptors };
+            Ok(Served::Answered(endpoint.serve.serve(request).await, permit))
         })
         .catch_unwind()
     );
@@ -69,7 +78,15 @@ pub(crate) async fn run(
     if let Some(limit) = &limit {
         until::set(limit.deadline);
     }
-    match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+    let (answer, mut permit) = match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+        Ok(Served::Answered(answer, permit)) => (answer, permit),
+        Ok(Served::Refused(error)) => return Err(error),
+        Err(error) => (Err(error), None),
+    };
+    if let Some(permit) = &mut permit {
+        permit.answered(answer.is_ok());
+    }
+    match answer {
         Ok(Outbound::One(message)) => Ok(Outbound::One(message)),
         Ok(Outbound::Many(messages)) => Ok(Outbound::Many(Box::pin(Guarded {
             messages: Some(messages),
@@ -77,11 +94,19 @@ pub(crate) async fn run(
             limit,
             method,
             _over: over,
+            permit,
         }))),
         // Only callers in this process have it so, and they come another way.
         Ok(Outbound::Carried(_)) => Err(Error::internal("an answer was not encoded")),
         Err(error) => Err(error.into_answer()),
     }
+}
+
+/// What became of a call whose request is there.
+enum Served {
+    Answered(Result<Outbound>, Option<Box<Permit>>),
+    /// It was not let in. What its caller is told is not the handler's, and goes out as it is.
+    Refused(Error),
 }
 
 /// Ends the context of the call when the call ends, in whatever way.
@@ -125,6 +150,8 @@ struct Guarded {
     limit: Option<Limit>,
     method: &'static MethodDescriptor,
     _over: Over,
+    /// Held until the handler is done.
+    permit: Option<Box<Permit>>,
 }
 
 impl Encode for Guarded {
@@ -155,6 +182,7 @@ impl Encode for Guarded {
         };
         // Whatever ended the stream, the handler behind it is dropped here.
         this.messages = None;
+        this.permit = None;
         Poll::Ready(ended)
     }
 }

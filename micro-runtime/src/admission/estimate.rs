@@ -16,8 +16,14 @@ const CALM: Duration = Duration::from_secs(5);
 /// How long the best is remembered, in one of two halves.
 const MEMORY: Duration = Duration::from_secs(30);
 
-/// What of a new window goes into the smooth mean.
-const SMOOTH: f64 = 0.3;
+/// What is taken for the best is the mean of at least so long.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// And of so many times as long as a call takes: at first only the short ones come out.
+const BLOCK_OF_CALLS: f64 = 10.0;
+
+/// What is left of the calls at the end of a window, where their number does not fall.
+const STEADY: f64 = 0.9;
 
 /// How long calls that were made before the limit may still be seen, at the least.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -32,8 +38,10 @@ pub(super) struct Window {
     /// How many calls were answered.
     pub(super) done: u64,
     pub(super) took: Summary,
-    /// The most calls at a time.
+    /// How many calls ran when it began, at the most at a time, and when it ended.
+    pub(super) start: usize,
     pub(super) peak: usize,
+    pub(super) end: usize,
 }
 
 /// What is known of a method. It has no clock of its own and asks nobody.
@@ -45,7 +53,7 @@ pub(super) struct Estimate {
     floor: usize,
     mean: Best,
     median: Best,
-    smooth: Option<f64>,
+    block: Block,
     slow: u32,
     held: Option<Held>,
 }
@@ -57,6 +65,31 @@ struct Held {
     calm: Duration,
     settled: Duration,
     stuck: Duration,
+}
+
+/// Several windows as one.
+#[derive(Debug, Default)]
+struct Block {
+    length: Duration,
+    count: f64,
+    mean: f64,
+    median: f64,
+}
+
+impl Block {
+    /// Adds a window, and returns the block once it is whole.
+    fn add(&mut self, window: &Window) -> Option<Self> {
+        let Summary { count, mean, median } = window.took;
+        let count = count as f64;
+        self.length += window.length;
+        self.count += count;
+        if self.count > 0.0 {
+            self.mean += (mean - self.mean) * count / self.count;
+            self.median += (median - self.median) * count / self.count;
+        }
+        let calls = Duration::try_from_secs_f64(BLOCK_OF_CALLS * self.mean).unwrap_or(Duration::MAX);
+        (self.length >= BLOCK.max(calls)).then(|| std::mem::take(self))
+    }
 }
 
 /// The best of a while.
@@ -100,7 +133,7 @@ impl Estimate {
             floor,
             mean: Best::default(),
             median: Best::default(),
-            smooth: None,
+            block: Block::default(),
             slow: 0,
             held: None,
         }
@@ -123,15 +156,21 @@ impl Estimate {
 
     /// Looks at a window, and returns the limit from now on, if there is to be one.
     pub(super) fn close(&mut self, window: &Window) -> Option<usize> {
-        let Summary { mean, median, .. } = window.took;
-        let smooth = self.smooth.map_or(mean, |smooth| smooth + SMOOTH * (mean - smooth));
-        self.smooth = Some(smooth);
+        let block = self.block.add(window);
         match self.held.take() {
-            None => self.look(window, smooth),
+            None => {
+                if let Some(block) = block {
+                    self.mean.note(block.mean, block.length);
+                    self.median.note(block.median, block.length);
+                }
+                self.look(window);
+            }
             Some(held) => {
                 // What there is when there is too much to do says nothing about the best, unless it is better.
-                self.mean.lower(smooth);
-                self.median.lower(median);
+                if let Some(block) = block {
+                    self.mean.lower(block.mean);
+                    self.median.lower(block.median);
+                }
                 self.held = self.hold(held, window);
             }
         }
@@ -139,16 +178,17 @@ impl Estimate {
     }
 
     /// There is no limit.
-    fn look(&mut self, window: &Window, smooth: f64) {
+    fn look(&mut self, window: &Window) {
         let Summary { mean, median, .. } = window.took;
-        self.mean.note(smooth, window.length);
-        self.median.note(median, window.length);
         let (Some(best_mean), Some(best_median)) = (self.mean.get(), self.median.get()) else { return };
         let limit = self.due(window, best_mean);
         // Both: where a few calls take long the mean jumps, and where there are two kinds the median does. Only
         // waiting in line makes all calls longer.
         let slow = mean > self.tolerance * best_mean && median > self.tolerance * best_median;
-        self.slow = if slow && window.peak as f64 >= EXCESS * limit as f64 { self.slow + 1 } else { 0 };
+        let too_many = window.peak as f64 >= EXCESS * limit as f64;
+        // What is being worked off needs no help.
+        let stays = window.end as f64 >= STEADY * window.start as f64;
+        self.slow = if slow && too_many && stays { self.slow + 1 } else { 0 };
         if self.slow >= SUSTAINED {
             self.slow = 0;
             self.held =
@@ -189,7 +229,7 @@ impl Estimate {
         // long they take now.
         self.mean.learn_anew(mean);
         self.median.learn_anew(window.took.median);
-        self.smooth = Some(mean);
+        self.block = Block::default();
         None
     }
 
@@ -213,7 +253,7 @@ mod tests {
 
     fn window(mean: f64, per_second: f64, peak: usize) -> Window {
         let took = Summary { count: 100, mean, median: mean };
-        Window { length: HALF, done: (per_second / 2.0) as u64, took, peak }
+        Window { length: HALF, done: (per_second / 2.0) as u64, took, start: peak, peak, end: peak }
     }
 
     fn after_rest() -> Estimate {
@@ -237,6 +277,15 @@ mod tests {
         // It follows what the method can do.
         assert_eq!(estimate.close(&window(0.04, 2000.0, 40)), Some(80));
         assert_eq!(estimate.close(&window(0.05, 1000.0, 80)), Some(40));
+    }
+
+    #[test]
+    fn what_is_being_worked_off_is_not_limited() {
+        let mut estimate = after_rest();
+        for _ in 0..20 {
+            let draining = Window { end: 700, ..window(0.9, 1000.0, 900) };
+            assert_eq!(estimate.close(&draining), None);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::handler::{Binder, Endpoint};
 use super::{MethodDescriptor, ServiceDescriptor};
+use crate::admission::Protection;
 use crate::error::{Error, Result};
 use crate::metrics::{Metrics, Side};
 
@@ -31,6 +32,19 @@ impl Routes {
         }
         let names = names(&endpoints);
         Ok(Self { endpoints, names, services: binder.services, standard: Vec::new() })
+    }
+
+    /// Puts a gate in front of every method that is there by now.
+    pub(crate) fn protect(&mut self, protection: &Protection) -> Result<()> {
+        let methods: Vec<_> = self.all().collect();
+        let Some(gate) = protection.gates(&methods)? else { return Ok(()) };
+        for endpoint in self.endpoints.values_mut() {
+            // Nobody else has one yet.
+            if let Some(endpoint) = Arc::get_mut(endpoint) {
+                endpoint.gate = Some(gate(endpoint.method));
+            }
+        }
+        Ok(())
     }
 
     /// Adds services that every server has. One that the user serves as well is the user's.

@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::at_once::at_once;
 use super::handler::Endpoint;
 use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first, until};
+use crate::admission::Permit;
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
@@ -58,7 +59,15 @@ pub(crate) async fn run(
                 }
                 (body, _) => body,
             };
-            endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
+            let permit = match &endpoint.gate {
+                None => None,
+                Some(gate) => match gate.ask(&context).settled().await {
+                    Ok(permit) => Some(permit),
+                    Err(error) => return Ok(Served::Refused(error)),
+                },
+            };
+            let request = Request { method, context, codec, answer_codec, body, interceptors };
+            Ok(Served::Answered(endpoint.serve.serve(request).await, permit))
         })
         .catch_unwind()
     );
@@ -76,7 +85,19 @@ pub(crate) async fn run(
     if let Some(limit) = &limit {
         until::set(limit.deadline);
     }
-    match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+    let (answer, mut permit) = match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+        Ok(Served::Answered(answer, permit)) => (answer, permit),
+        Ok(Served::Refused(error)) => {
+            over.done();
+            counting.end(Some(error.code()));
+            return Err(error);
+        }
+        Err(error) => (Err(error), None),
+    };
+    if let Some(permit) = &mut permit {
+        permit.answered(answer.is_ok());
+    }
+    match answer {
         Ok(Outbound::One(message)) => {
             over.done();
             counting.end(None);
@@ -89,6 +110,7 @@ pub(crate) async fn run(
             method,
             counting: counting.into_owned(),
             over: Some(over),
+            permit,
         }))),
         // Only callers in this process have it so, and they come another way.
         Ok(Outbound::Carried(_)) => Err(Error::internal("an answer was not encoded")),
@@ -99,6 +121,13 @@ pub(crate) async fn run(
             Err(error)
         }
     }
+}
+
+/// What became of a call whose request is there.
+enum Served {
+    Answered(Result<Outbound>, Option<Box<Permit>>),
+    /// It was not let in. What its caller is told is not the handler's, and goes out as it is.
+    Refused(Error),
 }
 
 /// Ends the context of the call when the call ends, in whatever way.
@@ -161,6 +190,8 @@ struct Guarded {
     method: &'static MethodDescriptor,
     over: Option<Over>,
     counting: Counting<'static>,
+    /// Held until the handler is done.
+    permit: Option<Box<Permit>>,
 }
 
 impl Encode for Guarded {
@@ -192,6 +223,7 @@ impl Encode for Guarded {
         this.counting.end(ended.as_ref().and_then(|ended| ended.as_ref().err()).map(Error::code));
         // Whatever ended the stream, the handler behind it is dropped here.
         this.messages = None;
+        this.permit = None;
         if let Some(over) = this.over.take() {
             over.done();
         }

@@ -14,12 +14,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Server, Shared};
-use crate::context::Origin;
+use crate::context::{IN_PROCESS, Origin};
 use crate::endpoint::{Endpoint, Entered, Entrance, Local, LocalAnswer, LocalCall, Run, cut_off, prepare};
 use crate::error::{Error, Result};
-
-/// What handlers see as the address of a caller in their process.
-const PEER: &str = "in-process";
 
 /// So many handlers run in the future of one caller, one called by the other. A handler that calls itself
 /// goes on in tasks from there, so that no stack overflows.
@@ -55,7 +52,8 @@ impl Server {
     pub(crate) fn entrance(&self) -> Option<Arc<dyn Entrance>> {
         let shared = &self.shared;
         let runtime = Handle::try_current().ok().filter(|_| !shared.front.has_layers())?;
-        Some(Arc::new(Door { shared: shared.clone(), peer: Origin::new(PEER, &shared.departure), runtime }))
+        let peer = Origin::new(IN_PROCESS, &shared.departure);
+        Some(Arc::new(Door { shared: shared.clone(), peer, runtime }))
     }
 }
 
@@ -82,7 +80,12 @@ impl Entrance for Door {
                 return Entered::Called(ready(Err(error.delivered(method.service, method.name))).boxed());
             }
         };
-        match prepare(&endpoint, call, site.interceptors.clone(), self.peer.clone()) {
+        let prepared = prepare(&endpoint, call, site.interceptors.clone(), self.peer.clone());
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err((body, error)) => return Entered::Refused { body, error },
+        };
+        match prepared {
             Local::One(work) => Entered::Called(one(visit, endpoint, work, &self.runtime)),
             Local::Many(mut many) => {
                 let work = many.take_work();

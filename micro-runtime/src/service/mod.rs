@@ -30,6 +30,7 @@ pub use running::Running;
 pub use state::{NodeState, NodeStatus};
 pub use stopped::{CutOff, Stopped};
 
+use crate::admission::Protection;
 use crate::call::{Interceptor, Interceptors};
 use crate::client::Client;
 use crate::codec::{Codec, Codecs, SerdeCodec};
@@ -100,6 +101,7 @@ pub struct Service {
     health: Health,
     reflection: bool,
     limits: Limits,
+    protection: Protection,
     compress_from: Option<usize>,
     tls: Option<ServerTls>,
     runtime_per_core: bool,
@@ -144,6 +146,7 @@ impl Service {
             health: Health::new(),
             reflection: true,
             limits: Limits::new(),
+            protection: Protection::new(),
             compress_from: None,
             tls: None,
             runtime_per_core: false,
@@ -345,6 +348,18 @@ impl Service {
     /// What callers are granted: sizes and times.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Protects the service against more calls than it can serve; against none unless set.
+    ///
+    /// ```
+    /// # use micro_runtime::Service;
+    /// # use micro_runtime::admission::Protection;
+    /// let service = Service::new("greeter").protect(Protection::new().max_calls(500));
+    /// ```
+    pub fn protect(mut self, protection: Protection) -> Self {
+        self.protection = protection;
         self
     }
 

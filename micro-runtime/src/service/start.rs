@@ -65,6 +65,8 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let mut binder = service.binder;
     let subscribers = Subscribers::take(&mut binder);
     let mut routes = Routes::new(binder)?;
+    // Before the services that every server has, which are not limited.
+    routes.protect(&service.protection)?;
     let standard = Standard::new(&service.health, service.reflection, &mut routes);
     let checks = checks::prepare(service.checks, &service.health, &discovery)?;
     routes.count(&service.metrics);

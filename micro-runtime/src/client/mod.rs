@@ -8,6 +8,7 @@
 mod builder;
 mod call;
 mod channel;
+mod coalesce;
 mod connections;
 mod core;
 mod failover;

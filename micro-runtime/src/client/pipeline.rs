@@ -11,7 +11,7 @@ use super::held::held;
 use super::limit::{Limit, hold};
 use super::local::Keeper;
 use super::retry::{self, Given, Wishes};
-use super::{Channel, local};
+use super::{Channel, coalesce, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
@@ -138,6 +138,12 @@ async fn transmit<B: Body>(
 ) -> Result<Response<B>> {
     let core = channel.0.client.core()?;
     let given = Given { core, channel, context, wishes, limit };
+    if coalesce::applies(&given, outgoing) {
+        let answer = coalesce::ask(given, outgoing).await?;
+        let method = outgoing.method;
+        let read = B::read(answer.body, &outgoing.codec, |error| unreadable(method, error))?;
+        return Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around });
+    }
     given.begin()?;
     let (answer, pick) = if given.sources().races(outgoing) {
         retry::race(given, outgoing).await?

@@ -84,6 +84,7 @@ pub(in crate::client) struct Wishes {
     pub(in crate::client) retries: Option<u32>,
     pub(in crate::client) attempt_timeout: Option<Duration>,
     pub(in crate::client) hedge: Option<Duration>,
+    pub(in crate::client) coalesce: Option<bool>,
 }
 
 /// What holds for one call. It is made where something depends on it, and not for every call.

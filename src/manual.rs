@@ -36,6 +36,12 @@ pub mod middleware {}
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
 
+#[doc = include_str!("../docs/manual/balancing.md")]
+pub mod balancing {}
+
+#[doc = include_str!("../docs/manual/shutting-down.md")]
+pub mod shutting_down {}
+
 #[doc = include_str!("../docs/manual/protobuf.md")]
 pub mod protobuf {}
 

@@ -56,7 +56,11 @@ async fn a_variable_that_makes_no_sense_fails_the_start_with_what_is_known() {
             "zookeeper",
             "MICRO_REGISTRY: there is no registry `zookeeper`; known: mdns, memory",
         ),
-        ("MICRO_SELECTOR", "fastest", "MICRO_SELECTOR: there is no selector `fastest`; known: p2c, random"),
+        (
+            "MICRO_SELECTOR",
+            "fastest",
+            "MICRO_SELECTOR: there is no selector `fastest`; known: p2c, random, round-robin, least-request, hash",
+        ),
         ("MICRO_REGISTER_TTL", "soon", "the environment variable MICRO_REGISTER_TTL is `soon`"),
         ("MICRO_SERVER_METADATA", "zone", "`name=value`"),
         ("MICRO_CLIENT_REQUEST_TIMEOUT", "x", "MICRO_CLIENT_REQUEST_TIMEOUT is `x`"),

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
 use crate::metadata::{Around, Metadata, NONE};
+use crate::selector::{Filter, Route};
 
 /// A call that is about to be made: options are chained, and `.await` makes it.
 ///
@@ -79,6 +80,21 @@ impl<A: Body, B: Body> Call<A, B> {
         self
     }
 
+    /// The key of the call: calls with the same key go to the same node where the client's selector is
+    /// [`hash`](crate::selector::Hash), and to the same version where the client
+    /// [splits](super::ClientBuilder::split) its calls. It is not sent. For all calls in a context there is
+    /// [`Context::with_affinity`].
+    pub fn affinity(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.context = self.context.with_affinity(key);
+        self
+    }
+
+    /// Goes to nodes like this, beside what the client's [`filter`](super::ClientBuilder::filter)s say.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.context = Route::wanting(&self.context, filter);
+        self
+    }
+
     /// Sends and asks for this encoding, `json` for example, in place of the one that the messages
     /// prefer.
     pub fn codec(mut self, name: impl Into<String>) -> Self {
@@ -123,7 +139,7 @@ impl<A: Body, B: Body> Call<A, B> {
     /// off unless set here or in the contract (`#[micro(idempotent, coalesce)]`), and nothing is kept:
     /// an answer goes to those who wait for it.
     ///
-    /// Calls that stay in the process are made each for itself.
+    /// Calls that stay in the process are made each for itself, and so are those with a [filter](Self::filter).
     pub fn coalesce(mut self, yes: bool) -> Self {
         self.wishes().coalesce = Some(yes);
         self

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::nodes::Narrowed;
 use super::retry::Target;
 use super::{Call, Client};
 use crate::context::Context;
@@ -20,6 +21,8 @@ pub(super) struct Destination {
     pub(super) service: String,
     /// The view of the service, from the first call on. Holding it keeps it up to date.
     pub(super) view: OnceLock<Arc<View>>,
+    /// What its calls choose among, as long as that does not change.
+    pub(super) narrowed: Narrowed,
     /// What the client knows of the service, from the first call on.
     pub(super) target: OnceLock<Arc<Target>>,
 }
@@ -28,7 +31,13 @@ impl Channel {
     /// The way to the service that is registered under this name.
     pub fn new(client: &Client, service: impl Into<String>) -> Self {
         let (client, service) = (client.clone(), service.into());
-        Self(Arc::new(Destination { client, service, view: OnceLock::new(), target: OnceLock::new() }))
+        Self(Arc::new(Destination {
+            client,
+            service,
+            view: OnceLock::new(),
+            narrowed: Narrowed::default(),
+            target: OnceLock::new(),
+        }))
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) fn applies(given: &Given<'_>, outgoing: &Outgoing) -> bool {
     asked
         && outgoing.method.idempotent
         && outgoing.method.is_unary()
+        // Nodes of another version may answer otherwise.
+        && outgoing.route.wanted().is_empty()
         && matches!(outgoing.body, Outbound::One(_))
 }
 

@@ -14,13 +14,13 @@ use crate::message::Message;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
 use crate::registry::{self, Discovery, Locals};
-use crate::selector::{self, P2c, Selector};
+use crate::selector::{self, Balancing, P2c};
 use crate::tls::ClientTls;
 
 /// A client that is open: its settings are decided and no longer change.
 pub(super) struct Core {
     pub(super) nodes: Nodes,
-    pub(super) selector: Arc<dyn Selector>,
+    pub(super) balancing: Balancing,
     pub(super) connections: Connections,
     /// Where it is not left to the node's record.
     pub(super) protocol: Option<Protocol>,
@@ -49,12 +49,17 @@ impl Core {
             }
             (None, None) => Arc::new(P2c::default()),
         };
+        let policy = selector::Policy { outliers: settings.outliers, slow_start: settings.slow_start };
+        let mut narrowing = settings.narrowing.clone();
+        if narrowing.zone.is_none() {
+            narrowing.zone = environment.get("MICRO_ZONE")?;
+        }
         let nodes = if settings.addresses.is_empty() {
             let discovery = match &settings.discovery {
                 Some(discovery) => discovery.clone(),
                 None => Discovery::new(registry::from_environment(environment)?),
             };
-            Nodes::registered(discovery, settings.discovery_timeout)
+            Nodes::registered(discovery, settings.discovery_timeout, narrowing)
         } else {
             Nodes::fixed(&settings.addresses)
         };
@@ -95,7 +100,7 @@ impl Core {
         };
         Ok(Self {
             nodes,
-            selector,
+            balancing: Balancing { selector, policy },
             connections: Connections::new(opener, settings.http_version, native, bounds),
             protocol,
             locals,
@@ -170,7 +175,7 @@ mod tests {
             let environment = Environment::from_iter(environment.iter().copied());
             let settings = builder.registry(Memory::new()).environment(environment).into();
             let core = Core::open(&settings).unwrap();
-            (core.selector.name(), core.timeout)
+            (core.balancing.selector.name(), core.timeout)
         };
         let environment = [("MICRO_SELECTOR", "random"), ("MICRO_CLIENT_REQUEST_TIMEOUT", "7s")];
         let seconds = Duration::from_secs;

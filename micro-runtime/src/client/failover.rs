@@ -16,14 +16,11 @@ use super::retry::{self, Avoided};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
-use crate::selector::{Candidate, Outcome, Pick, is_usable, usable};
+use crate::selector::{Candidate, Fleet, Outcome, Pick, Route};
 
 /// How many connections to a node, one after the other, may be found to be closing. Each was there before
 /// the call, and so may be the next one, where many calls make them.
 const FAREWELLS: usize = 3;
-
-/// So many nodes are looked at for every call.
-const FEW: usize = 16;
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
 const LAST_RESORTS: u32 = 3;
@@ -49,12 +46,12 @@ pub(super) async fn send(
     // Then the answer is returned before the node has said anything.
     let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
     loop {
-        let picked = match core.nodes.known(channel) {
-            Some(nodes) => {
+        let picked = match core.nodes.known(channel, &outgoing.route) {
+            Some(fleet) => {
                 stage.set(Stage::CONNECTING);
-                tried.pick(core, &nodes)
+                tried.pick(core, &fleet, &outgoing.route)?
             }
-            None => hold(limit, look_up(core, channel, tried, stage).boxed()).await?,
+            None => hold(limit, look_up(core, channel, &outgoing.route, tried, stage).boxed()).await?,
         };
         let Some(mut pick) = picked else {
             if tried.begins_anew() {
@@ -157,12 +154,18 @@ pub(super) async fn send(
 }
 
 /// Waits until nodes are known, and picks one that was not tried; `None` where there is none left.
-async fn look_up(core: &Core, channel: &Channel, tried: &mut Tried, stage: &Stage) -> Result<Option<Pick>> {
+async fn look_up(
+    core: &Core,
+    channel: &Channel,
+    route: &Route,
+    tried: &mut Tried,
+    stage: &Stage,
+) -> Result<Option<Pick>> {
     stage.set(Stage::LOOKING);
-    match core.nodes.wait(channel).await {
-        Ok(nodes) => {
+    match core.nodes.wait(channel, route).await {
+        Ok(fleet) => {
             stage.set(Stage::CONNECTING);
-            Ok(tried.pick(core, &nodes))
+            tried.pick(core, &fleet, route)
         }
         // A registry that took the last node out because it did not answer: say that it did not.
         Err(_) if !tried.is_empty() => Ok(None),
@@ -217,9 +220,9 @@ impl Stage {
 /// Whether an error says something about the node, or only about the request.
 pub(super) fn outcome(error: &Error) -> Outcome {
     match error.code() {
-        Code::Unavailable | Code::Internal | Code::DeadlineExceeded | Code::Unknown | Code::DataLoss => {
-            Outcome::Failed
-        }
+        Code::Unavailable | Code::Internal | Code::Unknown | Code::DataLoss => Outcome::Failed,
+        Code::DeadlineExceeded => Outcome::TimedOut,
+        Code::ResourceExhausted => Outcome::Overloaded,
         _ => Outcome::Ok,
     }
 }
@@ -314,32 +317,33 @@ impl Tried {
     }
 
     /// Picks among the nodes that are in use, and among all where none is: a node that was
-    /// unreachable a moment ago is better than no answer.
-    fn pick(&mut self, core: &Core, nodes: &[Arc<Candidate>]) -> Option<Pick> {
-        // In a large fleet any node will do most of the time, and looking at all of them for each call
-        // would cost more than the call.
-        if nodes.len() > FEW
-            && let Some(pick) = core.selector.pick(nodes)
-        {
-            if is_usable(pick.candidate()) && !self.has(pick.candidate()) {
-                return Some(pick);
-            }
-            pick.withdraw();
+    /// unreachable a moment ago is better than no answer. Fails where there are nodes, but none that the call wants.
+    fn pick(&mut self, core: &Core, fleet: &Fleet, route: &Route) -> Result<Option<Pick>> {
+        let has = |node: &Candidate| self.has(node);
+        let all = self.nodes.is_empty() && self.avoided.is_none();
+        let excluded: Option<&dyn Fn(&Candidate) -> bool> = if all { None } else { Some(&has) };
+        if let Some(pick) = core.balancing.pick(fleet, route.key, excluded) {
+            return Ok(Some(pick));
         }
-        let in_use = usable(nodes, |node| !self.has(node));
-        if !in_use.is_empty() {
-            return core.selector.pick(&in_use);
+        self.pick_any(core, fleet, route)
+    }
+
+    #[cold]
+    fn pick_any(&mut self, core: &Core, fleet: &Fleet, route: &Route) -> Result<Option<Pick>> {
+        if let Some(refusal) = fleet.refusal().filter(|_| self.is_empty()) {
+            return Err(refusal);
         }
+        let nodes = fleet.everyone();
         let leaving: Vec<_> = nodes.iter().filter(|node| self.was_leaving(node)).cloned().collect();
         if !leaving.is_empty() {
-            return core.selector.pick(&leaving);
+            return Ok(core.balancing.pick_any(leaving, route.key));
         }
         if self.last_resorts >= LAST_RESORTS {
-            return None;
+            return Ok(None);
         }
         self.last_resorts += 1;
         let untried: Vec<_> = nodes.iter().filter(|node| !self.has(node)).cloned().collect();
-        core.selector.pick(&untried)
+        Ok(core.balancing.pick_any(untried, route.key))
     }
 
     #[cold]

@@ -34,6 +34,7 @@ pub use retry::{Backoff, CircuitBreaker, RetryBudget, TargetStats};
 
 use crate::error::Result;
 use crate::registry::Discovery;
+use crate::selector::NodeStatus;
 use builder::Settings;
 use core::Core;
 
@@ -71,6 +72,27 @@ impl Client {
         ClientBuilder::default()
     }
 
+    /// How the nodes of a service do, as this client sees them: which are in use, and how busy and fast they are. For
+    /// people and tools.
+    ///
+    /// A service that nobody called yet begins to be watched, and has no nodes at first; that fails with
+    /// `failed_precondition` outside of a tokio runtime. A client with fixed addresses has these, whatever the service.
+    ///
+    /// ```
+    /// # use micro_runtime::{Client, registry::Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> micro_runtime::Result<()> {
+    /// # let client = Client::builder().registry(Memory::new()).build();
+    /// for node in client.nodes("greeter")? {
+    ///     println!("{} {:?}, {} calls in flight", node.id, node.out_of_use, node.in_flight);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn nodes(&self, service: &str) -> Result<Vec<NodeStatus>> {
+        self.core()?.nodes.status(service)
+    }
+
     /// What the client did beyond making each call once, for each service that it has called, by name.
     /// Nothing where it has not made a call yet.
     ///
@@ -92,7 +114,7 @@ impl Client {
 
     /// The name of its selector, which is decided if it was not yet.
     pub(crate) fn selector_name(&self) -> Result<&'static str> {
-        Ok(self.core()?.selector.name())
+        Ok(self.core()?.balancing.selector.name())
     }
 
     /// Changes the settings of a client that has not made a call yet, and says whether that held.

@@ -1,8 +1,8 @@
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use arc_swap::Guard;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -10,21 +10,24 @@ use super::Channel;
 use super::channel::Destination;
 use crate::error::{Error, Result};
 use crate::registry::{Discovery, Node, Registration, Registry, Snapshot, View};
-use crate::selector::Candidate;
+use crate::selector::{Candidate, Filter, Fleet, Narrowing, NodeStatus, Route};
 
 /// How long the registry may take to say, for an error message, what there is, and how long that
 /// is good for.
 const LIST_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// For so many different filters of calls the nodes are kept that they go to.
+const KEPT: usize = 16;
+
 /// Where a client finds nodes.
 pub(super) enum Nodes {
-    Registered { discovery: Discovery, wait: Duration, listed: Listed },
-    Fixed(Arc<Snapshot>),
+    Registered { discovery: Discovery, wait: Duration, listed: Listed, narrowing: Narrowing },
+    Fixed(Fleet),
 }
 
 impl Nodes {
-    pub(super) fn registered(discovery: Discovery, wait: Duration) -> Self {
-        Self::Registered { discovery, wait, listed: Listed::default() }
+    pub(super) fn registered(discovery: Discovery, wait: Duration, narrowing: Narrowing) -> Self {
+        Self::Registered { discovery, wait, listed: Listed::default(), narrowing }
     }
 
     pub(super) fn fixed(addresses: &[String]) -> Self {
@@ -32,7 +35,7 @@ impl Nodes {
             let node = Registration::new("fixed", Node::new(address, address));
             Arc::new(Candidate::new(Arc::new(node)))
         };
-        Self::Fixed(Arc::new(addresses.iter().map(candidate).collect()))
+        Self::Fixed(Fleet::of(addresses.iter().map(candidate).collect()))
     }
 
     pub(super) fn discovery(&self) -> Option<&Discovery> {
@@ -43,23 +46,23 @@ impl Nodes {
     }
 
     /// The nodes of a service, where some are known now.
-    pub(super) fn known<'a>(&'a self, channel: &Channel) -> Option<Known<'a>> {
+    pub(super) fn known<'a>(&'a self, channel: &'a Channel, route: &Route) -> Option<Known<'a>> {
         match self {
-            Self::Fixed(nodes) => Some(Known::Fixed(nodes)),
-            Self::Registered { .. } => {
+            Self::Fixed(fleet) => Some(Known::Fixed(fleet)),
+            Self::Registered { narrowing, .. } => {
                 let view = channel.0.view.get().filter(|view| !view.is_stale())?;
                 let nodes = view.current();
-                (!nodes.is_empty()).then_some(Known::Registered(nodes))
+                (!nodes.is_empty()).then(|| channel.0.narrowed.of(narrowing, &nodes, route))
             }
         }
     }
 
     /// The nodes of a service. Waits where none is known yet.
-    pub(super) async fn wait(&self, channel: &Channel) -> Result<Arc<Snapshot>> {
+    pub(super) async fn wait<'a>(&'a self, channel: &'a Channel, route: &Route) -> Result<Known<'a>> {
         match self {
-            Self::Fixed(nodes) => Ok(nodes.clone()),
-            Self::Registered { discovery, wait, listed } => {
-                let Destination { view, service, .. } = &*channel.0;
+            Self::Fixed(fleet) => Ok(Known::Fixed(fleet)),
+            Self::Registered { discovery, wait, listed, narrowing } => {
+                let Destination { view, service, narrowed, .. } = &*channel.0;
                 let view = match view.get() {
                     Some(view) if !view.is_stale() => view.clone(),
                     // It begins here, or, where it went stale with the runtime that followed it, again.
@@ -69,8 +72,19 @@ impl Nodes {
                     }
                 };
                 let nodes = view.nodes();
-                if nodes.is_empty() { first(discovery, &view, *wait, listed).await } else { Ok(nodes) }
+                let nodes =
+                    if nodes.is_empty() { first(discovery, &view, *wait, listed).await? } else { nodes };
+                Ok(narrowed.of(narrowing, &nodes, route))
             }
+        }
+    }
+
+    /// How the nodes of a service do.
+    pub(super) fn status(&self, service: &str) -> Result<Vec<NodeStatus>> {
+        let status = |nodes: &[Arc<Candidate>]| nodes.iter().map(|node| NodeStatus::of(node)).collect();
+        match self {
+            Self::Fixed(fleet) => Ok(status(fleet.everyone())),
+            Self::Registered { discovery, .. } => Ok(status(&discovery.view(service)?.nodes())),
         }
     }
 
@@ -84,18 +98,80 @@ impl Nodes {
 
 /// The nodes that are known at one moment.
 pub(super) enum Known<'a> {
-    Fixed(&'a Snapshot),
-    Registered(Guard<Arc<Snapshot>>),
+    Fixed(&'a Fleet),
+    Kept(Guard<Arc<Kept>>),
+    Made(Arc<Kept>),
 }
 
 impl Deref for Known<'_> {
-    type Target = [Arc<Candidate>];
+    type Target = Fleet;
 
     fn deref(&self) -> &Self::Target {
         match self {
-            Self::Fixed(nodes) => nodes,
-            Self::Registered(nodes) => nodes,
+            Self::Fixed(fleet) => fleet,
+            Self::Kept(kept) => &kept.fleet,
+            Self::Made(kept) => &kept.fleet,
         }
+    }
+}
+
+/// What the calls of a channel choose among. It is made when the nodes of the service change, and is read with one
+/// atomic load otherwise.
+#[derive(Default)]
+pub(super) struct Narrowed {
+    /// For calls that say nothing themselves.
+    usual: ArcSwap<Kept>,
+    /// For calls with filters of their own, the latest first.
+    special: ArcSwap<Vec<Arc<Kept>>>,
+    /// One at a time makes a new one.
+    making: std::sync::Mutex<()>,
+}
+
+/// A fleet, and what it was made of.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Held, so that no other snapshot can be at the same place.
+    nodes: Arc<Snapshot>,
+    wanted: Vec<Filter>,
+    fleet: Fleet,
+}
+
+impl Narrowed {
+    fn of(&self, narrowing: &Narrowing, nodes: &Arc<Snapshot>, route: &Route) -> Known<'_> {
+        let wanted = route.wanted();
+        if wanted.is_empty() {
+            let usual = self.usual.load();
+            if Arc::ptr_eq(&usual.nodes, nodes) {
+                return Known::Kept(usual);
+            }
+        }
+        Known::Made(self.made(narrowing, nodes, wanted))
+    }
+
+    fn made(&self, narrowing: &Narrowing, nodes: &Arc<Snapshot>, wanted: &[Filter]) -> Arc<Kept> {
+        let find = || match wanted {
+            [] => Some(self.usual.load_full()),
+            wanted => self.special.load().iter().find(|kept| kept.wanted == wanted).cloned(),
+        };
+        let is_new = |kept: &Arc<Kept>| Arc::ptr_eq(&kept.nodes, nodes);
+        if let Some(kept) = find().filter(is_new) {
+            return kept;
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = find();
+        if let Some(kept) = before.clone().filter(is_new) {
+            return kept;
+        }
+        let fleet = narrowing.fleet(nodes, wanted, before.as_ref().map(|before| &before.fleet));
+        let kept = Arc::new(Kept { nodes: nodes.clone(), wanted: wanted.to_vec(), fleet });
+        if wanted.is_empty() {
+            self.usual.store(kept.clone());
+        } else {
+            let others = self.special.load();
+            let others = others.iter().filter(|other| other.wanted != wanted).take(KEPT - 1).cloned();
+            self.special.store(Arc::new(std::iter::once(kept.clone()).chain(others).collect()));
+        }
+        kept
     }
 }
 

@@ -19,6 +19,7 @@ use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
 use crate::error::{Error, Result};
 use crate::metadata::Around;
 use crate::protocol::Outgoing;
+use crate::selector::Route;
 
 impl<A: Body, B: Body> Call<A, B> {
     pub(super) async fn run(&mut self) -> Result<Response<B>> {
@@ -124,6 +125,7 @@ fn outgoing(
         http_get: core.http_get,
         metadata: context.outgoing().clone(),
         deadline: context.deadline(),
+        route: Route::of(context),
         body,
         max_message_size: core.max_message_size,
     }

@@ -40,9 +40,11 @@ use tokio::time::Instant;
 
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
+use crate::context::Origin;
 use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes, Subscribers};
 use crate::error::Result;
 use crate::metadata::{Around, Metadata};
+use crate::selector::Route;
 use body::WireBody;
 pub(crate) use choice::PROTOCOLS;
 pub use choice::Protocol;
@@ -77,6 +79,8 @@ pub(crate) struct Outgoing {
     pub(crate) http_get: bool,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
+    /// What the call says about its node. It is not sent.
+    pub(crate) route: Route,
     pub(crate) body: Outbound,
     /// The largest message to be read, in bytes.
     pub(crate) max_message_size: usize,
@@ -112,6 +116,7 @@ impl Outgoing {
             http_get: self.http_get,
             metadata: self.metadata.clone(),
             deadline: self.deadline,
+            route: self.route.clone(),
             body,
             max_message_size: self.max_message_size,
         }
@@ -136,7 +141,7 @@ pub(crate) struct Answer {
 pub(crate) fn serve<B>(
     site: &Site,
     request: Request<B>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
 ) -> impl Future<Output = Response<WireBody>>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -141,6 +142,8 @@ impl fmt::Debug for View {
 pub(super) struct State {
     nodes: ArcSwap<Snapshot>,
     status: watch::Sender<Status>,
+    /// There was a complete answer, and nodes that come later join those that are there.
+    complete: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -162,16 +165,20 @@ impl State {
             index.ok().and_then(|index| before.get(index))
         };
         let is_snapshot = matches!(change, Change::Snapshot(_));
+        let joins = self.complete.fetch_or(is_snapshot, Ordering::Relaxed) && !before.is_empty();
         let keep = || before.iter().map(|candidate| (candidate.node().id.clone(), candidate.clone()));
         let after: BTreeMap<_, _> = match change {
             Change::Put(registration) => {
-                let candidate = carry_on(known(&registration.node.id), registration);
+                let candidate = carry_on(known(&registration.node.id), registration, joins);
                 keep().chain([(candidate.node().id.clone(), candidate)]).collect()
             }
             Change::Remove(gone) => keep().filter(|(id, _)| *id != gone).collect(),
             Change::Snapshot(all) => {
                 let candidate = |registration: Arc<Registration>| {
-                    (registration.node.id.clone(), carry_on(known(&registration.node.id), registration))
+                    (
+                        registration.node.id.clone(),
+                        carry_on(known(&registration.node.id), registration, joins),
+                    )
                 };
                 all.into_iter().map(candidate).collect()
             }
@@ -196,12 +203,13 @@ impl State {
 
 /// The candidate for a registration. What is known of the node stays known while it is the same
 /// one, which it is not when it came back somewhere else.
-fn carry_on(known: Option<&Arc<Candidate>>, registration: Arc<Registration>) -> Arc<Candidate> {
+fn carry_on(known: Option<&Arc<Candidate>>, registration: Arc<Registration>, joins: bool) -> Arc<Candidate> {
     match known {
         Some(known) if *known.registration() == registration => known.clone(),
         Some(known) if known.node().address == registration.node.address => {
             Arc::new(known.renewed(registration))
         }
+        _ if joins => Arc::new(Candidate::joining(registration)),
         _ => Arc::new(Candidate::new(registration)),
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How fast old measurements lose their weight: after this time they count 1/e.
@@ -29,23 +29,38 @@ const FAILURE: f64 = 10e6;
 /// is a little too old or too new, which does not matter here.
 #[derive(Debug, Default)]
 pub(super) struct Load {
-    in_flight: AtomicU32,
+    /// How many calls there were, above, and how many are in flight, below: 32 bits each, so that a call
+    /// writes once to count in both.
+    calls: AtomicU64,
     /// Nanoseconds, the bits of an `f64`; 0 for never measured.
     average: AtomicU64,
     measured: AtomicU64,
+    /// The average of the answers alone, as nanoseconds; 0 for never.
+    answers: AtomicU64,
 }
 
 impl Load {
     pub(super) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        // The lower half.
+        self.calls.load(Ordering::Relaxed) as u32
+    }
+
+    /// How many calls there were; after four billion it begins again.
+    pub(super) fn calls(&self) -> u32 {
+        (self.calls.load(Ordering::Relaxed) >> 32) as u32
     }
 
     pub(super) fn begin(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add((1 << 32) + 1, Ordering::Relaxed);
     }
 
     pub(super) fn end(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// There was no call after all.
+    pub(super) fn uncount(&self) {
+        self.calls.fetch_sub(1 << 32, Ordering::Relaxed);
     }
 
     pub(super) fn latency(&self, now: u64) -> Duration {
@@ -71,6 +86,10 @@ impl Load {
             return;
         }
         self.measured.store(now, Ordering::Relaxed);
+        // An eighth of each new one, as TCP smooths the time of a round trip (RFC 6298).
+        let (usual, answer) = (self.answers.load(Ordering::Relaxed), latency as u64);
+        let usual = if usual == 0 { answer } else { usual - usual / 8 + answer / 8 };
+        self.answers.store(usual, Ordering::Relaxed);
         self.update(|average| {
             if average == 0.0 || latency >= average {
                 return latency;
@@ -78,6 +97,14 @@ impl Load {
             let weight = weight(age);
             average.mul_add(weight, latency * (1.0 - weight))
         });
+    }
+
+    /// Whether the node may take so long and be fine: up to twice what it usually takes, or, before the first answer,
+    /// 10 ms.
+    pub(super) fn is_usual(&self, waited: Duration) -> bool {
+        let usual = self.answers.load(Ordering::Relaxed);
+        let fair = if usual == 0 { FAILURE as u64 } else { usual.saturating_mul(2) };
+        waited.as_nanos() < u128::from(fair)
     }
 
     /// A call failed. However fast that went, it must not make the node look fast: what fails at
@@ -162,7 +189,7 @@ mod tests {
         }
         assert!(busy.cost(0) > idle.cost(0));
         busy.end();
-        assert_eq!(busy.in_flight(), 3);
+        assert_eq!((busy.in_flight(), busy.calls()), (3, 4));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Candidate;
+use super::availability::Admission;
 
 /// How a call went, as far as its node is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +13,14 @@ use super::Candidate;
 pub enum Outcome {
     /// The node answered. An answer that says no, `not_found` for example, is one.
     Ok,
-    /// The node failed: it answered `unavailable` or `internal`, broke the connection, or was not
-    /// done by the deadline.
+    /// The node failed: it answered `unavailable` or `internal`, or broke the connection.
     Failed,
+    /// The node was not done by the deadline. That is a failure where the call waited for twice as long as the node
+    /// usually takes; the deadline of a call that came too late says nothing about the node.
+    TimedOut,
+    /// The node has too much to do, and says so: `resource_exhausted`. That is no failure; but an answer that
+    /// comes fast because nothing was done does not make the node look fast.
+    Overloaded,
     /// Nobody listens at the address. It takes the node out of use, see [`Candidate::eject`].
     Unreachable,
 }
@@ -30,6 +36,7 @@ type Callback = Box<dyn FnOnce(Outcome, Duration) + Send + Sync>;
 pub struct Pick {
     candidate: Arc<Candidate>,
     since: Instant,
+    admission: Admission,
     reported: bool,
     on_done: Option<Callback>,
 }
@@ -43,7 +50,8 @@ impl Pick {
     pub(super) fn at(candidate: &Arc<Candidate>, now: Instant) -> Self {
         candidate.picked(now);
         candidate.load().begin();
-        Self { candidate: candidate.clone(), since: now, reported: false, on_done: None }
+        let admission = candidate.admit(now);
+        Self { candidate: candidate.clone(), since: now, admission, reported: false, on_done: None }
     }
 
     /// The same with a callback, for a selector that keeps its own statistics. It is called once,
@@ -62,6 +70,25 @@ impl Pick {
     /// There is no call after all, and nothing is learnt.
     pub(crate) fn withdraw(mut self) {
         self.reported = true;
+        self.candidate.load().uncount();
+        self.release(self.since);
+    }
+
+    /// Whether the node is in use, or this call is to find out whether it can be again. Another call may have been
+    /// picked to do that in the meantime.
+    pub(super) fn is_admitted(&self) -> bool {
+        self.admission != Admission::Closed
+    }
+
+    fn is_probe(&self) -> bool {
+        self.admission == Admission::Probe
+    }
+
+    /// Where this call was to find out how the node does, another one may.
+    fn release(&self, now: Instant) {
+        if self.is_probe() {
+            self.candidate.release(now);
+        }
     }
 
     /// The call is over; its latency is the time since the pick.
@@ -82,7 +109,7 @@ impl Pick {
         }
         if outcome == Outcome::Ok {
             self.reported = true;
-            self.candidate.reached();
+            self.candidate.reached(self.since, self.candidate.nanos(self.since));
             if let Some(callback) = self.on_done.take() {
                 callback(outcome, self.since.elapsed());
             }
@@ -99,12 +126,23 @@ impl Pick {
         let now = self.candidate.nanos(self.since + latency);
         match outcome {
             Outcome::Ok => {
-                self.candidate.reached();
+                self.candidate.reached(self.since, now);
                 self.candidate.load().measure(now, latency);
             }
-            Outcome::Failed => self.candidate.load().fail(now, latency),
+            Outcome::TimedOut if self.candidate.load().is_usual(latency) => {
+                self.candidate.load().give_up(now, latency);
+                self.release(self.since + latency);
+            }
+            Outcome::Failed | Outcome::TimedOut => {
+                self.candidate.load().fail(now, latency);
+                self.candidate.failed(now, self.is_probe());
+            }
+            Outcome::Overloaded => {
+                self.candidate.reached(self.since, now);
+                self.candidate.load().fail(now, latency);
+            }
             Outcome::Unreachable => {
-                self.candidate.eject();
+                self.candidate.eject_unreachable(now, self.is_probe());
             }
         }
         if let Some(callback) = self.on_done.take() {
@@ -120,6 +158,7 @@ impl Drop for Pick {
             let now = Instant::now();
             let waited = now.saturating_duration_since(self.since);
             self.candidate.load().give_up(self.candidate.nanos(now), waited);
+            self.release(now);
         }
     }
 }
@@ -160,6 +199,35 @@ mod tests {
         assert!(!node.is_available(Instant::now()));
         Pick::new(node).done(Outcome::Ok);
         assert!(node.is_available(Instant::now()));
+    }
+
+    #[test]
+    fn a_deadline_that_passes_sooner_than_the_node_usually_answers_is_no_failure() {
+        let node = &candidates(1)[0];
+        let report = |outcome, latency| Pick::new(node).report(outcome, Duration::from_millis(latency));
+        report(Outcome::TimedOut, 1);
+        assert_eq!(node.failures(), 0);
+        for _ in 0..3 {
+            report(Outcome::Ok, 20);
+        }
+        report(Outcome::TimedOut, 30);
+        assert_eq!(node.failures(), 0);
+        // A node that hangs is one that fails, however often it happens.
+        for failures in 1..5 {
+            report(Outcome::TimedOut, 100);
+            assert_eq!(node.failures(), failures);
+        }
+    }
+
+    #[test]
+    fn a_node_that_says_that_it_is_busy_is_in_use_and_looks_slow() {
+        let node = &candidates(1)[0];
+        Pick::new(node).report(Outcome::Ok, Duration::from_millis(20));
+        for _ in 0..10 {
+            Pick::new(node).report(Outcome::Overloaded, Duration::from_micros(50));
+        }
+        assert_eq!(node.failures(), 0);
+        assert!(node.latency() > Duration::from_millis(100), "{:?}", node.latency());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,13 +23,14 @@ use super::opening::{self, Wire};
 use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::upgrade::Upgradable;
+use crate::context::Origin;
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves one connection to its end.
-pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
+pub(super) async fn serve(io: BoxIo, peer: Arc<Origin>, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
     // Who connects and says nothing, or not enough in time, gets no answer.
@@ -54,13 +56,13 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
 
 async fn http1(
     io: Stalling<Sniffed>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     shared: &Arc<Shared>,
     activity: &Arc<Activity>,
     permit: OwnedSemaphorePermit,
 ) -> Result<(), BoxError> {
     let limits = &shared.limits;
-    let (server, counted) = (shared.clone(), activity.clone());
+    let (server, counted, reading) = (shared.clone(), activity.clone(), activity.clone());
     let answer = move |request| answer(request, peer.clone(), server.clone(), counted.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -68,7 +70,10 @@ async fn http1(
         .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
         .serve_connection(
             TokioIo::new(Upgradable::new(io, permit, activity.clone(), shared)),
-            service_fn(move |request| answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)),
+            service_fn(move |request: Request<Incoming>| {
+                let request = request.map(|body| RequestBody::incoming(body, &reading));
+                answer(request).map(Ok::<_, Infallible>)
+            }),
         )
         .with_upgrades();
     let connection = pin!(HeadTimeout::new(connection, limits.header_timeout, activity));
@@ -99,7 +104,7 @@ async fn first_words(
 
 fn answer(
     request: Request<RequestBody>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
 ) -> impl Future<Output = Response<Counted>> + Send {

@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Options;
 use super::source::Source;
+use super::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_SPREAD_DELAY, Options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::{PROTOCOLS, Protocol};
 use crate::registry::{EndpointRecord, Node, Registration};
+use crate::selector::ZONE;
 use crate::transport::is_path;
 
 /// Any free port, for callers on this machine. A service that should be reached from elsewhere
@@ -29,6 +30,8 @@ pub(super) struct Decided {
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) ttl: Duration,
     pub(super) interval: Duration,
+    pub(super) spread_delay: Duration,
+    pub(super) drain_timeout: Duration,
 }
 
 impl Decided {
@@ -54,10 +57,21 @@ impl Decided {
         let (address, address_from) = text(options.address, "MICRO_SERVER_ADDRESS", DEFAULT_ADDRESS)?;
         let (advertise, _) = text(options.advertise, "MICRO_SERVER_ADVERTISE", "")?;
         let mut metadata: BTreeMap<_, _> = environment.pairs("MICRO_SERVER_METADATA")?.into_iter().collect();
+        if let Some(zone) = environment.get("MICRO_ZONE")? {
+            metadata.entry(ZONE.to_owned()).or_insert(zone);
+        }
         metadata.extend(options.metadata);
         let ttl = duration(options.register_ttl, "MICRO_REGISTER_TTL", DEFAULT_TTL)?;
         let interval =
             duration(options.register_interval, "MICRO_REGISTER_INTERVAL", DEFAULT_INTERVAL.min(ttl / 3))?;
+        let delay = |option: Option<Duration>, variable, default| {
+            Ok::<_, Error>(match option {
+                Some(value) => value,
+                None => environment.delay(variable)?.unwrap_or(default),
+            })
+        };
+        let spread_delay = delay(options.spread_delay, "MICRO_SPREAD_DELAY", DEFAULT_SPREAD_DELAY)?;
+        let drain_timeout = delay(options.drain_timeout, "MICRO_DRAIN_TIMEOUT", DEFAULT_DRAIN_TIMEOUT)?;
         if interval.is_zero() || ttl.is_zero() {
             return Err(Error::invalid_argument(
                 "the time to live in the registry and the interval of registrations must be longer than nothing \
@@ -82,6 +96,8 @@ impl Decided {
             metadata,
             ttl,
             interval,
+            spread_delay,
+            drain_timeout,
         })
     }
 
@@ -135,6 +151,7 @@ mod tests {
             ("MICRO_SERVER_VERSION", "1.2.3"),
             ("MICRO_SERVER_METADATA", "zone=a,tier=gold"),
             ("MICRO_REGISTER_TTL", "60"),
+            ("MICRO_ZONE", "not where its metadata says it is"),
         ]);
         let options = Options {
             address: Some("127.0.0.1:9000".into()),
@@ -154,6 +171,8 @@ mod tests {
         assert_eq!(decided.address, DEFAULT_ADDRESS);
         assert_eq!(decided.version, "latest");
         assert_eq!(decided.version_from, Source::Default);
+        let here = Environment::from_iter([("MICRO_ZONE", "c")]);
+        assert_eq!(Decided::new(Options::default(), &here).unwrap().metadata["zone"], "c");
     }
 
     #[test]

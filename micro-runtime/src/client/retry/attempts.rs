@@ -20,7 +20,7 @@ use crate::context::{Context, PREVIOUS_ATTEMPTS};
 use crate::endpoint::Outbound;
 use crate::error::{Error, Result};
 use crate::protocol::Outgoing;
-use crate::selector::is_usable;
+use crate::selector::Route;
 
 /// What a call is made with.
 #[derive(Clone, Copy)]
@@ -160,7 +160,7 @@ impl<'a> Course<'a> {
                     }
                     self.target.admit().map_err(|error| sure(error, unsure))?;
                     count(&self.target.counts.retries);
-                    if !self.has_other_nodes(avoided) {
+                    if !self.has_other_nodes(&outgoing.route, avoided) {
                         avoided.clear();
                     }
                 }
@@ -202,7 +202,7 @@ impl<'a> Course<'a> {
                             self.target.timed_out();
                             unsure = true;
                             attempts.clear();
-                            if !self.has_other_nodes(avoided) {
+                            if !self.has_other_nodes(&outgoing.route, avoided) {
                                 avoided.clear();
                             }
                         }
@@ -254,15 +254,18 @@ impl<'a> Course<'a> {
         !outgoing.method.request.stream
             && made <= self.plan.retries
             && !self.nested
-            && (self.plan.hedge.is_none() || self.has_other_nodes(avoided))
+            && (self.plan.hedge.is_none() || self.has_other_nodes(&outgoing.route, avoided))
             && self.target.admit().is_ok()
             && self.target.may_try_again()
     }
 
     /// Whether there is a node that no attempt was sent to.
-    fn has_other_nodes(&self, avoided: &Avoided) -> bool {
-        let nodes = self.core.nodes.known(self.channel);
-        nodes.is_some_and(|nodes| nodes.iter().any(|node| is_usable(node) && !avoided.has(node)))
+    fn has_other_nodes(&self, route: &Route, avoided: &Avoided) -> bool {
+        let now = Instant::now();
+        let fleet = self.core.nodes.known(self.channel, route);
+        fleet.is_some_and(|fleet| {
+            fleet.everyone().iter().any(|node| node.is_available(now) && !avoided.has(node))
+        })
     }
 }
 

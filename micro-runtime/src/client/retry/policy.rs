@@ -192,6 +192,7 @@ mod tests {
             http_get: false,
             metadata: Metadata::new(),
             deadline: None,
+            route: crate::selector::Route::default(),
             body: Outbound::One(Bytes::new()),
             max_message_size: 0,
         }

@@ -88,6 +88,7 @@ mod tests {
             http_get: false,
             metadata,
             deadline: Some(Instant::now() + Duration::from_secs(5)),
+            route: Default::default(),
             body: Outbound::One(Bytes::from_static(b"\"Ada\"")),
             max_message_size: 64,
         }

@@ -116,13 +116,14 @@ fn descriptor(service: &Service, method: &Method) -> TokenStream {
     let no_get = method.no_get.then(|| quote!(.no_get()));
     let deprecated = method.deprecated.then(|| quote!(.deprecated()));
     let timeout = method.timeout.map(duration).map(|timeout| quote!(.timeout(#timeout)));
-    let Attempts { retries, attempt_timeout, hedge } = method.attempts;
+    let Attempts { retries, attempt_timeout, hedge, coalesce } = method.attempts;
     let retries = retries.map(Literal::u32_unsuffixed).map(|retries| quote!(.retries(#retries)));
     let attempt_timeout = attempt_timeout.map(duration).map(|timeout| quote!(.attempt_timeout(#timeout)));
     let hedge = hedge.map(duration).map(|after| quote!(.hedge(#after)));
+    let coalesce = coalesce.then(|| quote!(.coalesce()));
     quote! {
         #krate::__private::#describe::<Self>(#full_name, #wire, #path, #doc)
-            #idempotent #no_get #deprecated #timeout #retries #attempt_timeout #hedge
+            #idempotent #no_get #deprecated #timeout #retries #attempt_timeout #hedge #coalesce
     }
 }
 

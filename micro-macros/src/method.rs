@@ -50,6 +50,7 @@ pub(crate) struct Attempts {
     pub(crate) retries: Option<u32>,
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) hedge: Option<Duration>,
+    pub(crate) coalesce: bool,
 }
 
 const IN_CONTRACT: &[(&str, &str)] = &[
@@ -59,6 +60,7 @@ const IN_CONTRACT: &[(&str, &str)] = &[
     ("retries", "retries = 2"),
     ("attempt_timeout", "attempt_timeout = \"500ms\""),
     ("hedge", "hedge = \"20ms\""),
+    ("coalesce", "coalesce"),
     ("name", "name = \"Hello\""),
 ];
 const IN_IMPL: &[(&str, &str)] = &[
@@ -68,6 +70,7 @@ const IN_IMPL: &[(&str, &str)] = &[
     ("retries", "retries = 2"),
     ("attempt_timeout", "attempt_timeout = \"500ms\""),
     ("hedge", "hedge = \"20ms\""),
+    ("coalesce", "coalesce"),
     ("name", "name = \"Hello\""),
     ("skip", "skip"),
 ];
@@ -100,6 +103,10 @@ impl MethodOptions {
                         options.attempts.attempt_timeout = durations::read(&option, errors);
                         attempts.push(option);
                     }
+                    "coalesce" => {
+                        options.attempts.coalesce = option.flag(errors);
+                        attempts.push(option);
+                    }
                     "hedge" => {
                         options.attempts.hedge = durations::read(&option, errors);
                         attempts.push(option);
@@ -126,16 +133,20 @@ impl MethodOptions {
 fn check_attempts(options: &MethodOptions, given: &[Opt], errors: &mut Errors) {
     for option in given {
         let name = option.name.unraw().to_string();
+        let coalesces = name == "coalesce";
         if !options.idempotent {
+            let (why, value) = match coalesces {
+                true => ("two calls do not share an answer", ""),
+                false => ("a call that may have been processed is not made again", " = …"),
+            };
             errors.add(
                 &option.name,
                 format_args!(
-                    "`{name}` is for idempotent methods: where calling twice is not the same as calling once, a call \
-                     that may have been processed is not made again\n\
-                     write `#[micro(idempotent, {name} = …)]` if that is so, and leave `{name}` out if not"
+                    "`{name}` is for idempotent methods: where calling twice is not the same as calling once, {why}\n\
+                     write `#[micro(idempotent, {name}{value})]` if that is so, and leave `{name}` out if not"
                 ),
             );
-        } else if options.attempts.retries == Some(0) && name != "retries" {
+        } else if options.attempts.retries == Some(0) && name != "retries" && !coalesces {
             errors.add(
                 &option.name,
                 format_args!(

@@ -2,7 +2,7 @@
 
 use micro::{Code, Context, Error, Result, Running};
 
-use crate::lab::{Lab, Probe as _, ProbeClient, Step};
+use crate::lab::{Lab, ProbeClient, Step};
 
 /// Asks the service behind it.
 struct Front(ProbeClient);

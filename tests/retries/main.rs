@@ -8,6 +8,7 @@ mod soon;
 mod breaker;
 mod budget;
 mod chain;
+mod coalescing;
 mod contract;
 mod fallbacks;
 mod hedges;

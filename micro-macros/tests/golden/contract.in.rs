@@ -6,7 +6,7 @@ pub trait Greeter: Debug {
     async fn hello(&self, ctx: &Context, request: HelloRequest) -> Result<HelloReply>;
 
     /// Looks a name up.
-    #[micro(idempotent, retries = 3, attempt_timeout = "200ms", hedge = "20ms")]
+    #[micro(idempotent, retries = 3, attempt_timeout = "200ms", hedge = "20ms", coalesce)]
     async fn find(&self, ctx: &Context, request: Name) -> Result<Found>;
 
     /// Counts.

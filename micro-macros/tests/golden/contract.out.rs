@@ -125,7 +125,8 @@ const _: () = {
             .idempotent()
             .retries(3)
             .attempt_timeout(::core::time::Duration::new(0, 200000000))
-            .hedge(::core::time::Duration::new(0, 20000000));
+            .hedge(::core::time::Duration::new(0, 20000000))
+            .coalesce();
     }
     impl ::micro::__private::Returning for __Micro_find {
         type Outcome = Result<Found>;

@@ -134,6 +134,17 @@ impl<A: Body, B: Body> Call<A, B> {
         self
     }
 
+    /// Shares the answer with the same call, if another one is under way: of the same client to the same
+    /// service, with the same message and the same metadata. It is for idempotent methods with one message each way,
+    /// off unless set here or in the contract (`#[micro(idempotent, coalesce)]`), and nothing is kept:
+    /// an answer goes to those who wait for it.
+    ///
+    /// Calls that stay in the process are made each for itself, and so are those with a [filter](Self::filter).
+    pub fn coalesce(mut self, yes: bool) -> Self {
+        self.wishes().coalesce = Some(yes);
+        self
+    }
+
     fn wishes(&mut self) -> &mut Wishes {
         self.options.wishes.get_or_insert_default()
     }

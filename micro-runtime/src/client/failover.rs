@@ -23,7 +23,7 @@ use crate::selector::{Candidate, Fleet, Outcome, Pick, Route};
 const FAREWELLS: usize = 3;
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
-const LAST_RESORTS: usize = 3;
+const LAST_RESORTS: u32 = 3;
 
 /// So many nodes may refuse a call because they have too many, before it is no longer sent to the next one at
 /// once: where all are busy, no call is to visit all.
@@ -235,7 +235,7 @@ pub(super) fn outcome(error: &Error) -> Outcome {
 pub(super) struct Tried {
     nodes: Vec<Attempt>,
     /// How many of them were out of use already.
-    last_resorts: usize,
+    last_resorts: u32,
     /// How many of them had too many calls.
     refusals: u32,
     /// Where the request may have been processed.

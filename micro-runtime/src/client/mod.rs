@@ -9,6 +9,7 @@ mod balancing;
 mod builder;
 mod call;
 mod channel;
+mod coalesce;
 mod connections;
 mod core;
 mod counted;

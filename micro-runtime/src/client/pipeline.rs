@@ -7,12 +7,11 @@ use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
-use super::failover::{Stage, Tried};
 use super::held::held;
 use super::limit::{Limit, hold};
 use super::local::Keeper;
-use super::retry::{Course, Sources, Wishes};
-use super::{Channel, counted, failover, local};
+use super::retry::{self, Given, Wishes};
+use super::{Channel, coalesce, counted, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
@@ -147,35 +146,19 @@ async fn transmit<B: Body>(
     limit: &mut Option<Limit>,
 ) -> Result<Response<B>> {
     let core = channel.0.client.core()?;
-    let target = core.target(channel);
-    let sources = Sources { policy: &core.policy, wishes };
-    target.called();
-    target.admit()?;
-    let races = sources.races(outgoing);
-    let copy = match &outgoing.body {
-        Outbound::Carried(carried) if races || sources.keeps_request(outgoing) => {
-            // What cannot be written is handed over once.
-            carried.copied(&outgoing.codec).ok().flatten().map(Box::new)
-        }
-        _ => None,
-    };
-    let races = races && (copy.is_some() || matches!(outgoing.body, Outbound::One(_)));
-    let course = |outgoing: &Outgoing| Course::new(core, channel, limit, context, sources.plan(outgoing));
-    let (answer, pick) = if races {
-        course(outgoing).race(outgoing, copy).boxed().await?
+    let given = Given { core, channel, context, wishes, limit };
+    if coalesce::applies(&given, outgoing) {
+        let answer = coalesce::ask(given, outgoing).await?;
+        let method = outgoing.method;
+        let read = B::read(answer.body, &outgoing.codec, |error| unreadable(method, error))?;
+        return Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around });
+    }
+    given.begin()?;
+    let (answer, pick) = if given.sources().races(outgoing) {
+        retry::race(given, outgoing).await?
     } else {
-        let (stage, mut tried) = (Stage::default(), Tried::default());
         // In a box of its own: two small ones are had faster than a large one.
-        match Box::pin(failover::send(core, channel, outgoing, limit, &stage, &mut tried)).await {
-            Ok(sent) => {
-                target.answered();
-                sent
-            }
-            Err(error) => {
-                let error = stage.explain(error, limit, &channel.0.service);
-                course(outgoing).go_on(outgoing, copy, tried, error).boxed().await?
-            }
-        }
+        Box::pin(retry::first(given, outgoing)).await?
     };
     let method = outgoing.method;
     let explain = |error| unreadable(method, error);

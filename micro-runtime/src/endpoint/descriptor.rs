@@ -47,6 +47,8 @@ pub struct MethodDescriptor {
     pub attempt_timeout: Option<Duration>,
     /// After which time a second node is asked as well, where the caller does not say.
     pub hedge: Option<Duration>,
+    /// Whether calls that ask the same at the same time share an answer, where the caller does not say.
+    pub coalesce: bool,
     /// What the method takes.
     pub request: BodyDescriptor,
     /// What the method answers.
@@ -104,6 +106,7 @@ impl MethodDescriptor {
             retries: None,
             attempt_timeout: None,
             hedge: None,
+            coalesce: false,
             request: BodyDescriptor::of::<A>(),
             response: BodyDescriptor::of::<B>(),
         }
@@ -156,6 +159,13 @@ impl MethodDescriptor {
     #[must_use]
     pub const fn hedge(mut self, after: Duration) -> Self {
         self.hedge = Some(after);
+        self
+    }
+
+    /// Lets calls that ask the same at the same time share an answer.
+    #[must_use]
+    pub const fn coalesce(mut self) -> Self {
+        self.coalesce = true;
         self
     }
 

@@ -197,6 +197,22 @@ impl Error {
         self.with_origin(service, method)
     }
 
+    /// The same error for somebody else, without its source.
+    pub(crate) fn copied(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            code: inner.code,
+            message: inner.message.clone(),
+            details: inner.details.clone(),
+            metadata: inner.metadata.clone(),
+            source: None,
+            origin: inner.origin.clone(),
+            answered: inner.answered,
+            never_processed: inner.never_processed,
+            spent: inner.spent,
+        }))
+    }
+
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
         let Some(origin) = &self.0.origin else { return self.of_a_handler() };

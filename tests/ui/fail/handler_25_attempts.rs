@@ -11,7 +11,7 @@ impl Say {
     pub async fn not_idempotent(&self, ctx: &Context, request: u32) -> Result<u32> {
         loop {}
     }
-    #[micro(hedge = "20ms", attempt_timeout = "1s")]
+    #[micro(hedge = "20ms", attempt_timeout = "1s", coalesce)]
     pub async fn neither(&self, ctx: &Context, request: u32) -> Result<u32> {
         loop {}
     }

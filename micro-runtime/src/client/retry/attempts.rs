@@ -1,16 +1,16 @@
 //! The attempts of one call: one after the other, or one beside the other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::policy::Plan;
+use super::policy::{Plan, Sources, Wishes};
 use super::target::count;
+use super::verdict::{Failed, Stop, sure};
 use super::{Avoided, Target};
 use crate::client::Channel;
 use crate::client::core::Core;
@@ -18,19 +18,43 @@ use crate::client::failover::{self, Sent, Stage, Tried};
 use crate::client::limit::Limit;
 use crate::context::{Context, PREVIOUS_ATTEMPTS};
 use crate::endpoint::Outbound;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::protocol::Outgoing;
 use crate::selector::Route;
 
+/// What a call is made with.
+#[derive(Clone, Copy)]
+pub(in crate::client) struct Given<'a> {
+    pub(in crate::client) core: &'a Core,
+    pub(in crate::client) channel: &'a Channel,
+    pub(in crate::client) context: &'a Context,
+    pub(in crate::client) wishes: Option<&'a Wishes>,
+    pub(in crate::client) limit: &'a Option<Limit>,
+}
+
+impl<'a> Given<'a> {
+    /// Lets the call begin, or refuses it.
+    #[inline]
+    pub(in crate::client) fn begin(self) -> Result<()> {
+        let target = self.core.target(self.channel);
+        target.called();
+        target.admit()
+    }
+
+    pub(in crate::client) fn sources(self) -> Sources<'a> {
+        Sources { policy: &self.core.policy, wishes: self.wishes }
+    }
+}
+
 /// What all attempts of a call have in common.
-pub(in crate::client) struct Course<'a> {
+pub(super) struct Course<'a> {
     core: &'a Core,
-    channel: &'a Channel,
-    target: &'a Target,
-    limit: &'a Option<Limit>,
-    plan: Plan,
+    pub(super) channel: &'a Channel,
+    pub(super) target: &'a Target,
+    pub(super) limit: &'a Option<Limit>,
+    pub(super) plan: Plan,
     /// Whether the call is made for one that is a second attempt itself.
-    nested: bool,
+    pub(super) nested: bool,
 }
 
 /// How an attempt ended, and what is to be known about it.
@@ -42,67 +66,75 @@ struct Ended {
     nowhere: bool,
 }
 
-/// An attempt that failed.
-struct Failed {
-    error: Error,
-    nowhere: bool,
+/// Makes the first attempt of a call, and the others where it fails.
+// No `async fn`: its future would hold twice what it is given.
+pub(in crate::client) fn first<'a>(
+    given: Given<'a>,
+    outgoing: &'a mut Outgoing,
+) -> impl Future<Output = Result<Sent>> + Send + 'a {
+    let copy = given.sources().copy(outgoing);
+    async move {
+        let (stage, mut tried) = (Stage::default(), Tried::default());
+        // Not one expression with what follows: it would stay as long as that takes.
+        let error = match failover::send(given.core, given.channel, outgoing, given.limit, &stage, &mut tried)
+            .await
+        {
+            Ok(sent) => {
+                given.core.target(given.channel).answered();
+                return Ok(sent);
+            }
+            Err(error) => stage.explain(error, given.limit, &given.channel.0.service),
+        };
+        go_on(given, outgoing, copy, tried, error).await
+    }
 }
 
-/// Why there is no further attempt.
-enum Stop {
-    /// Another attempt would not help, or might do harm.
-    Useless,
-    /// There were as many as there may be.
-    Enough,
-    /// Whoever made the first attempt of all goes on.
-    Nested,
-    /// The deadline would pass before.
-    Late,
-    /// The budget is used up.
-    Budget,
+/// Makes a call that may have several attempts at the same time.
+pub(in crate::client) fn race<'a>(
+    given: Given<'a>,
+    outgoing: &'a mut Outgoing,
+) -> BoxFuture<'a, Result<Sent>> {
+    let copy = given.sources().copy(outgoing);
+    let course = Course::new(given, outgoing);
+    let avoided = Avoided::new(std::iter::empty());
+    async move { course.run(outgoing, copy, &avoided, None).await }.boxed()
+}
+
+/// Goes on after the first attempt failed. `copy` is the request, where it was not encoded.
+#[cold]
+fn go_on<'a>(
+    given: Given<'a>,
+    outgoing: &'a mut Outgoing,
+    copy: Option<Box<Bytes>>,
+    tried: Tried,
+    error: Error,
+) -> BoxFuture<'a, Result<Sent>> {
+    let course = Course::new(given, outgoing);
+    course.target.failed(&error);
+    // The connection that saw to the deadline does so no longer.
+    given.limit.iter().for_each(Limit::unwatch);
+    if let Some(copy) = copy {
+        outgoing.body = Outbound::One(*copy);
+    } else if tried.consumed() || !matches!(outgoing.body, Outbound::One(_)) {
+        return ready(Err(error)).boxed();
+    }
+    let failed = Failed { error, nowhere: tried.is_empty() };
+    let avoided = Avoided::new(tried.all().cloned());
+    async move { course.run(outgoing, None, &avoided, Some(failed)).await }.boxed()
 }
 
 impl<'a> Course<'a> {
-    pub(in crate::client) fn new(
-        core: &'a Core,
-        channel: &'a Channel,
-        limit: &'a Option<Limit>,
-        context: &Context,
-        plan: Plan,
-    ) -> Self {
+    fn new(given: Given<'a>, outgoing: &Outgoing) -> Self {
+        let Given { core, channel, context, limit, .. } = given;
         let nested = context.previous_attempts() > 0;
-        Self { core, channel, target: core.target(channel), limit, plan, nested }
-    }
-
-    /// Goes on after the first attempt failed. `copy` is the request, where it was not encoded.
-    pub(in crate::client) async fn go_on(
-        self,
-        outgoing: &mut Outgoing,
-        copy: Option<Box<Bytes>>,
-        tried: Tried,
-        error: Error,
-    ) -> Result<Sent> {
-        self.target.failed(&error);
-        if let Some(copy) = copy {
-            outgoing.body = Outbound::One(*copy);
-        } else if tried.consumed() || !matches!(outgoing.body, Outbound::One(_)) {
-            return Err(error);
+        Self {
+            core,
+            channel,
+            target: core.target(channel),
+            limit,
+            plan: given.sources().plan(outgoing),
+            nested,
         }
-        // The connection that saw to the deadline does so no longer.
-        self.limit.iter().for_each(Limit::unwatch);
-        let avoided = Avoided::new(tried.all().cloned());
-        let failed = Failed { error, nowhere: tried.is_empty() };
-        self.run(outgoing, None, &avoided, Some(failed)).await
-    }
-
-    /// Makes a call that may have several attempts at the same time.
-    pub(in crate::client) async fn race(
-        self,
-        outgoing: &mut Outgoing,
-        copy: Option<Box<Bytes>>,
-    ) -> Result<Sent> {
-        let avoided = Avoided::new(std::iter::empty());
-        self.run(outgoing, copy, &avoided, None).await
     }
 
     async fn run(
@@ -113,6 +145,8 @@ impl<'a> Course<'a> {
         mut failed: Option<Failed>,
     ) -> Result<Sent> {
         let mut made = u32::from(failed.is_some());
+        // A message that cannot be written is handed over once.
+        let once = copy.is_none() && !matches!(outgoing.body, Outbound::One(_));
         // Whether a node may have processed the request, whatever the last one says.
         let mut unsure = failed.as_ref().is_some_and(|failed| !failed.error.was_never_processed());
         let mut attempts = FuturesUnordered::new();
@@ -120,7 +154,7 @@ impl<'a> Course<'a> {
         loop {
             if attempts.is_empty() {
                 if let Some(failed) = failed.take() {
-                    match self.verdict(&failed, outgoing, made) {
+                    match self.verdict(&failed, outgoing, made, once) {
                         Ok(wait) => sleep(wait).await,
                         Err(stop) => return Err(self.last(failed.error, &stop, made, unsure)),
                     }
@@ -159,7 +193,7 @@ impl<'a> Course<'a> {
                 }
                 () = until(alarm) => {
                     alarm = None;
-                    if self.begins_another(outgoing, avoided, made) {
+                    if !once && self.begins_another(outgoing, avoided, made) {
                         let hedge = self.plan.hedge.is_some();
                         if hedge {
                             count(&self.target.counts.hedges);
@@ -218,7 +252,7 @@ impl<'a> Course<'a> {
 
     /// Whether another attempt begins while one goes on. Where not, that one keeps all the time there is.
     fn begins_another(&self, outgoing: &Outgoing, avoided: &Avoided, made: u32) -> bool {
-        self.can_repeat(outgoing)
+        !outgoing.method.request.stream
             && made <= self.plan.retries
             && !self.nested
             && (self.plan.hedge.is_none() || self.has_other_nodes(&outgoing.route, avoided))
@@ -234,70 +268,6 @@ impl<'a> Course<'a> {
             fleet.everyone().iter().any(|node| node.is_available(now) && !avoided.has(node))
         })
     }
-
-    fn can_repeat(&self, outgoing: &Outgoing) -> bool {
-        !outgoing.method.request.stream && matches!(outgoing.body, Outbound::One(_))
-    }
-
-    /// Whether what an attempt failed with may be over at the next one.
-    fn passes(&self, Failed { error, nowhere }: &Failed) -> bool {
-        if error.forbids_retry() || *nowhere {
-            return false;
-        }
-        // A server that says when to come back is taken at its word, about what it has too much of.
-        let asked = error.retry_after().is_some()
-            && matches!(error.code(), Code::Unavailable | Code::ResourceExhausted);
-        let repeatable = self.plan.repeatable;
-        asked && (repeatable || error.was_never_processed())
-            || repeatable && self.plan.codes.has(error.code())
-    }
-
-    /// How long to wait before the next attempt, or why there is none.
-    fn verdict(&self, failed: &Failed, outgoing: &Outgoing, made: u32) -> Result<Duration, Stop> {
-        if !self.passes(failed) || !self.can_repeat(outgoing) {
-            return Err(Stop::Useless);
-        }
-        if made > self.plan.retries {
-            return Err(Stop::Enough);
-        }
-        if self.nested {
-            return Err(Stop::Nested);
-        }
-        let wait = failed.error.retry_after().unwrap_or_else(|| self.plan.backoff.wait(made));
-        if self.limit.as_ref().is_some_and(|limit| !limit.allows(wait)) {
-            return Err(Stop::Late);
-        }
-        if !self.target.may_try_again() {
-            return Err(Stop::Budget);
-        }
-        Ok(wait)
-    }
-
-    /// The error of the call.
-    #[cold]
-    fn last(&self, error: Error, stop: &Stop, made: u32, unsure: bool) -> Error {
-        let error = sure(error, unsure);
-        let service = &self.channel.0.service;
-        match stop {
-            Stop::Useless => error,
-            Stop::Enough if made < 2 => error,
-            Stop::Enough => error.adding(format_args!("{made} attempts were made")).spent(),
-            Stop::Nested => error
-                .adding(format_args!(
-                    "not tried again, since the call that it was made for is a retry itself"
-                ))
-                .spent(),
-            Stop::Late => error.adding(format_args!("not tried again: the deadline is before that")),
-            Stop::Budget => error
-                .adding(format_args!("not tried again: the retry budget for `{service}` is used up"))
-                .spent(),
-        }
-    }
-}
-
-/// The error of an attempt as that of a call: where an earlier attempt may have been processed, so may the call.
-fn sure(error: Error, unsure: bool) -> Error {
-    if unsure { error.maybe_processed() } else { error }
 }
 
 /// Waits until then, or for ever.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{Backoff, CircuitBreaker, RetryBudget};
 use crate::endpoint::{MethodDescriptor, Outbound};
 use crate::environment::Environment;
@@ -82,6 +84,7 @@ pub(in crate::client) struct Wishes {
     pub(in crate::client) retries: Option<u32>,
     pub(in crate::client) attempt_timeout: Option<Duration>,
     pub(in crate::client) hedge: Option<Duration>,
+    pub(in crate::client) coalesce: Option<bool>,
 }
 
 /// What holds for one call. It is made where something depends on it, and not for every call.
@@ -98,7 +101,7 @@ pub(in crate::client) struct Plan {
 }
 
 /// Where the parts of a policy are found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::client) struct Sources<'a> {
     pub(in crate::client) policy: &'a Policy,
     pub(in crate::client) wishes: Option<&'a Wishes>,
@@ -124,20 +127,31 @@ impl Sources<'_> {
     /// have nothing of the kind.
     #[inline]
     pub(in crate::client) fn races(self, outgoing: &Outgoing) -> bool {
-        let method = outgoing.method;
-        (self.hedge(method).is_some() || self.attempt_timeout(method).is_some()) && {
-            let plan = self.plan(outgoing);
-            plan.repeatable && plan.retries > 0 && (plan.hedge.is_some() || plan.attempt_timeout.is_some())
-        }
+        self.has_clock(outgoing.method) && self.may_race(outgoing)
     }
 
-    /// Whether a request that may stay in the process is encoded as well, so that it can be sent again: where
-    /// somebody asked for that, since it costs each call as much as it would to leave the process.
+    fn has_clock(self, method: &MethodDescriptor) -> bool {
+        self.hedge(method).is_some() || self.attempt_timeout(method).is_some()
+    }
+
+    #[cold]
+    fn may_race(self, outgoing: &Outgoing) -> bool {
+        let plan = self.plan(outgoing);
+        plan.repeatable && plan.retries > 0 && (plan.hedge.is_some() || plan.attempt_timeout.is_some())
+    }
+
+    /// The request of a call that may stay in the process, encoded, so that it can be sent again. Only where
+    /// somebody asked for that, since it costs each call as much as to leave the process.
     #[inline]
-    pub(in crate::client) fn keeps_request(self, outgoing: &Outgoing) -> bool {
-        matches!(outgoing.body, Outbound::Carried(_))
-            && self.retries(outgoing.method).is_some_and(|retries| retries > 0)
-            && is_repeatable(outgoing.method, &outgoing.metadata)
+    pub(in crate::client) fn copy(self, outgoing: &Outgoing) -> Option<Box<Bytes>> {
+        let Outbound::Carried(carried) = &outgoing.body else { return None };
+        let method = outgoing.method;
+        let asked = self.has_clock(method) || self.retries(method).is_some();
+        if !asked || !is_repeatable(method, &outgoing.metadata) || self.plan(outgoing).retries == 0 {
+            return None;
+        }
+        // What cannot be written is handed over once.
+        carried.copied(&outgoing.codec).ok().flatten().map(Box::new)
     }
 
     #[cold]
@@ -162,8 +176,6 @@ fn is_repeatable(method: &MethodDescriptor, metadata: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::codec::Codec;
 

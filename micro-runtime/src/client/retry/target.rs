@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::breaker::Breaker;
 use super::budget::Balance;
 use super::policy::Policy;
+use crate::client::coalesce::Coalesced;
 use crate::error::{Code, Error, Result};
 
 /// Beyond so many services those that no channel leads to are forgotten.
@@ -30,6 +31,8 @@ pub struct TargetStats {
     pub breaker_rejections: u64,
     /// Calls that a fallback answered.
     pub fallbacks: u64,
+    /// Calls that shared the answer of another one.
+    pub coalesced: u64,
 }
 
 /// One service, as far as all calls of a client to it share something.
@@ -39,6 +42,8 @@ pub(in crate::client) struct Target {
     balance: Balance,
     breaker: Option<Breaker>,
     pub(super) counts: Counts,
+    /// The calls that others may join.
+    pub(in crate::client) coalesced: Coalesced,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +54,7 @@ pub(super) struct Counts {
     budget_refusals: AtomicU64,
     breaker_rejections: AtomicU64,
     fallbacks: AtomicU64,
+    coalesced: AtomicU64,
 }
 
 /// Adds one.
@@ -63,6 +69,7 @@ impl Target {
             balance: Balance::new(policy.budget),
             breaker: policy.breaker.map(Breaker::new),
             counts: Counts::default(),
+            coalesced: Coalesced::default(),
         }
     }
 
@@ -136,8 +143,13 @@ impl Target {
         count(&self.counts.fallbacks);
     }
 
+    /// Notes a call that shared the answer of another one.
+    pub(in crate::client) fn shared(&self) {
+        count(&self.counts.coalesced);
+    }
+
     pub(in crate::client) fn stats(&self) -> TargetStats {
-        let Counts { retries, hedges, hedge_wins, budget_refusals, breaker_rejections, fallbacks } =
+        let Counts { retries, hedges, hedge_wins, budget_refusals, breaker_rejections, fallbacks, coalesced } =
             &self.counts;
         let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
         TargetStats {
@@ -148,6 +160,7 @@ impl Target {
             budget_refusals: of(budget_refusals),
             breaker_rejections: of(breaker_rejections),
             fallbacks: of(fallbacks),
+            coalesced: of(coalesced),
         }
     }
 }

@@ -30,6 +30,8 @@
 pub mod conformance;
 mod describe;
 mod discovery;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod locals;
 #[cfg(feature = "mdns")]
 mod mdns;
@@ -48,6 +50,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use discovery::Discovery;
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;

@@ -31,6 +31,8 @@ pub mod conformance;
 mod describe;
 mod discovery;
 mod doubt;
+#[cfg(feature = "etcd")]
+mod etcd;
 mod follow;
 mod locals;
 #[cfg(feature = "mdns")]
@@ -51,6 +53,8 @@ use futures_util::stream::BoxStream;
 
 pub(crate) use discovery::Departures;
 pub use discovery::{Discovery, DiscoveryOptions};
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;

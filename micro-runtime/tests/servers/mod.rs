@@ -12,9 +12,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use micro_runtime::registry::conformance::{Data, Faults};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Longer than a server takes to start, on a machine that has much else to do.
@@ -167,6 +170,33 @@ impl Drop for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} on {}", self.kind, self.address())
+    }
+}
+
+/// A server for the driver kit to break.
+#[derive(Debug)]
+pub(crate) struct Breakable(Mutex<Server>);
+
+impl Breakable {
+    pub(crate) fn new(server: Server) -> Self {
+        Self(Mutex::new(server))
+    }
+}
+
+#[async_trait]
+impl Faults for Breakable {
+    async fn kill(&self) -> micro_runtime::Result<()> {
+        self.0.lock().await.kill();
+        Ok(())
+    }
+
+    async fn restart(&self, data: Data) -> micro_runtime::Result<()> {
+        let mut server = self.0.lock().await;
+        if data == Data::Lost {
+            server.wipe();
+        }
+        server.restart().await;
+        Ok(())
     }
 }
 

@@ -29,7 +29,7 @@ use crate::error::Result;
 ///
 /// * A watch has its whole answer when the time for answers is over, after 100 ms, which is go-micro's.
 /// * A node that is not renewed for its `ttl` takes itself back. One whose process is killed stops answering: it is asked every 10
-///   seconds (8 to 12), and is gone after three questions without an answer, so after 30 seconds or so. A client that finds that a node
+///   seconds (8 to 12), and is gone after three questions without an answer, so after 16 to 36 seconds. A client that finds that a node
 ///   refuses connections has it asked at once, three times within a second.
 /// * When the connection is lost, watches end, and it is made again with pauses of up to 2 seconds. What was known
 ///   before stays known: for the first 10 seconds after, silence of a node is not counted, since it may have lost its

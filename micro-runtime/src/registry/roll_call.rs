@@ -28,7 +28,7 @@ pub(super) const HURRY: Duration = Duration::from_millis(300);
 const MOURNING: Duration = Duration::from_secs(5);
 
 /// The most nodes of one service that are remembered, against peers that make them up.
-const MOST: usize = 10_000;
+const MOST: usize = 4096;
 
 /// The pause before the next call.
 pub(super) fn pause() -> Duration {

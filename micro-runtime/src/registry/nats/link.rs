@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::members::Members;
-use super::message::{Action, Message, QUERY, WATCH};
+use super::message::{Action, Message, QUERY, WATCH, kept};
 use crate::error::{Error, Result};
 use crate::registry::roll_call::{self, HURRY, MISSES};
 use crate::registry::{Registration, ServiceRecord};
@@ -141,7 +141,9 @@ impl Link {
         if self.is_own(&message) {
             return;
         }
-        if let Some(Message { action, service: Some(record) }) = parse(&message) {
+        if let Some(Message { action, service: Some(record) }) = parse(&message)
+            && let Some(record) = kept(record, message.payload.len())
+        {
             self.members.heard(action, record);
         }
     }
@@ -217,8 +219,10 @@ impl Link {
                 continue;
             }
             match serde_json::from_slice::<Option<ServiceRecord>>(&answer.payload) {
-                Ok(Some(record)) => take(record),
-                Ok(None) => {}
+                Ok(record) => record
+                    .and_then(|record| kept(record, answer.payload.len()))
+                    .into_iter()
+                    .for_each(&mut take),
                 Err(error) => tracing::debug!(%error, "ignored an answer on NATS that is no service"),
             }
         }

@@ -55,6 +55,30 @@ impl Message {
     }
 }
 
+/// The longest name or version, and the largest metadata of a node, that is kept, in bytes.
+const LONGEST: usize = 1024;
+const LARGEST: usize = 16 * 1024;
+
+/// The most that endpoints may take, for all nodes of a record together. Each node keeps them, and a message may have
+/// thousands of nodes.
+const MOST: usize = 4 * 1024 * 1024;
+
+/// What is kept of a record that came in a message of this size: a peer should not make us hold more than it sends.
+pub(super) fn kept(mut record: ServiceRecord, size: usize) -> Option<ServiceRecord> {
+    if record.name.len() > LONGEST || record.version.len() > LONGEST {
+        return None;
+    }
+    record.nodes.retain(|node| {
+        let metadata = node.metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        node.id.len() <= LONGEST && node.address.len() <= LONGEST && metadata <= LARGEST
+    });
+    if size.saturating_mul(record.nodes.len()) > MOST {
+        record.endpoints.clear();
+        record.metadata.clear();
+    }
+    Some(record)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,6 +109,20 @@ mod tests {
         let message: Message = serde_json::from_str(r#"{"Service":null,"Action":"get"}"#)?;
         assert!(message.service.is_none());
         Ok(())
+    }
+
+    #[test]
+    fn a_message_that_would_become_much_more_is_cut() {
+        let mut record = Registration::new("greeter", Node::new("greeter-1", "10.0.0.5:7000")).to_record();
+        record.endpoints.push(crate::registry::EndpointRecord::default());
+        assert_eq!(kept(record.clone(), 1000), Some(record.clone()));
+        record.nodes = vec![record.nodes[0].clone(); 5000];
+        let cut = kept(record.clone(), 1 << 20).unwrap();
+        assert_eq!((cut.nodes.len(), cut.endpoints.len()), (5000, 0));
+        record.nodes[0].metadata.insert("large".into(), "x".repeat(LARGEST));
+        assert_eq!(kept(record.clone(), 1000).unwrap().nodes.len(), 4999);
+        record.version = "x".repeat(LONGEST + 1);
+        assert!(kept(record, 1000).is_none());
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use simple_dns::Packet;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::network;
 use super::super::nodes::Nodes;
@@ -32,6 +32,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether interfaces came or went.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// The pause after a socket has failed.
+const BROKEN: Duration = Duration::from_millis(10);
 
 /// The most services that a list is taken to have.
 const MOST_LISTED: usize = 256;
@@ -202,14 +205,16 @@ impl Speaker {
                     None => break,
                 },
                 received = self.sockets.shared.recv_from(&mut said) => {
-                    // An error is that of a packet before, which nobody took.
-                    if let Ok((length, from)) = received {
-                        self.hear(said.get(..length).unwrap_or_default(), from);
+                    match received {
+                        Ok((length, from)) => self.hear(said.get(..length).unwrap_or_default(), from),
+                        // It may be that of a packet before, which nobody took, or not go away soon.
+                        Err(_) => sleep(BROKEN).await,
                     }
                 }
                 received = self.sockets.own.recv_from(&mut answered) => {
-                    if let Ok((length, _)) = received {
-                        self.take_answer(answered.get(..length).unwrap_or_default());
+                    match received {
+                        Ok((length, _)) => self.take_answer(answered.get(..length).unwrap_or_default()),
+                        Err(_) => sleep(BROKEN).await,
                     }
                 }
                 () = sleep_until(next) => {}

@@ -20,7 +20,7 @@ const MAX_TEXT: usize = 8000;
 const MAX_READ: usize = 65_535;
 
 /// The largest JSON that is taken out of it, against one that grows without end.
-const MAX_JSON: u64 = 256 * 1024;
+const MAX_JSON: u64 = 64 * 1024;
 
 /// What go-micro writes, in its order.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

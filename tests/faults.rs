@@ -264,7 +264,11 @@ async fn with_the_registry_away_calls_go_on_and_new_nodes_are_seen_when_it_is_ba
         let _one = cluster.start(counter(1)).await.unwrap();
         let client = client(&cluster);
         assert_eq!(who(&client).await.unwrap(), 1);
-        if hangs { cluster.registry().hang() } else { cluster.registry().fail() }
+        if hangs {
+            cluster.registry().hang()
+        } else {
+            cluster.registry().fail()
+        }
         tokio::time::sleep(Duration::from_secs(60)).await;
         let _two = cluster.start(counter(2)).await.unwrap();
         for _ in 0..100 {

@@ -34,12 +34,7 @@ pub(super) struct State {
 }
 
 /// Joins a connection with what its client gets, and counts it as open until the client lets go of it.
-pub(super) fn join(
-    io: BoxIo,
-    state: watch::Receiver<State>,
-    closed: u64,
-    open: Arc<AtomicUsize>,
-) -> BoxIo {
+pub(super) fn join(io: BoxIo, state: watch::Receiver<State>, closed: u64, open: Arc<AtomicUsize>) -> BoxIo {
     let (end, other) = tokio::io::duplex(CHUNK);
     let broken = Arc::new(AtomicBool::new(false));
     tokio::spawn(carry(io, other, state, closed, broken.clone()));
@@ -65,7 +60,10 @@ async fn carry(
         }
     };
     let both = async {
-        tokio::try_join!(one_way(from_client, to_node, state.clone()), one_way(from_node, to_client, state.clone()))
+        tokio::try_join!(
+            one_way(from_client, to_node, state.clone()),
+            one_way(from_node, to_client, state.clone())
+        )
     };
     tokio::select! {
         biased;
@@ -85,7 +83,8 @@ async fn one_way(
     let mut buffer = BytesMut::new();
     loop {
         let State { silent, latency, .. } = *state.borrow_and_update();
-        if !silent && way.front().is_some_and(|(due, _)| *due <= Instant::now())
+        if !silent
+            && way.front().is_some_and(|(due, _)| *due <= Instant::now())
             && let Some((_, chunk)) = way.pop_front()
         {
             if chunk.is_empty() {
@@ -140,7 +139,8 @@ impl AsyncRead for End {
     ) -> Poll<io::Result<()>> {
         let before = read.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(task, read);
-        let is_end = matches!(polled, Poll::Ready(Ok(()))) && read.filled().len() == before && read.remaining() > 0;
+        let is_end =
+            matches!(polled, Poll::Ready(Ok(()))) && read.filled().len() == before && read.remaining() > 0;
         if is_end && self.broken.load(Ordering::Relaxed) { Poll::Ready(Err(Self::reset())) } else { polled }
     }
 }

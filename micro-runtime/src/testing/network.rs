@@ -99,7 +99,8 @@ impl NodeFaults {
 
     /// New connections are refused, as by a machine where nobody listens. Those that are open stay.
     pub fn refuse(&self) {
-        self.state.send_modify(|state| (state.refuses, state.unreachable, state.silent) = (true, false, false));
+        self.state
+            .send_modify(|state| (state.refuses, state.unreachable, state.silent) = (true, false, false));
     }
 
     /// The node is dead: its connections are closed, and new ones refused.
@@ -114,12 +115,14 @@ impl NodeFaults {
     /// The node takes connections and says nothing any more, on new and on old ones; neither does anything
     /// reach it. What was written in the meantime, up to 256 KiB on a connection, arrives when it is healed.
     pub fn hang(&self) {
-        self.state.send_modify(|state| (state.refuses, state.unreachable, state.silent) = (false, false, true));
+        self.state
+            .send_modify(|state| (state.refuses, state.unreachable, state.silent) = (false, false, true));
     }
 
     /// No packet gets through: attempts to connect have no answer, and open connections are silent.
     pub fn partition(&self) {
-        self.state.send_modify(|state| (state.refuses, state.unreachable, state.silent) = (false, true, true));
+        self.state
+            .send_modify(|state| (state.refuses, state.unreachable, state.silent) = (false, true, true));
     }
 
     /// All that is said arrives so much later, in each direction; connecting takes twice that. Zero ends it.
@@ -152,7 +155,8 @@ impl NodeFaults {
         // The sender is in `self`.
         let _ = state.wait_for(|state| !state.unreachable).await;
         if state.borrow().refuses {
-            let message = format!("cannot connect to {}: connection refused (a fault of the test)", self.address);
+            let message =
+                format!("cannot connect to {}: connection refused (a fault of the test)", self.address);
             return Err(Error::unavailable(message).never_processed());
         }
         let closed = state.borrow().closed;

@@ -39,7 +39,7 @@
 //! | `gzip` | yes | compression of messages with gzip |
 //! | `mdns` | yes | discovery on the local network with nothing installed |
 //! | `protobuf` | yes | messages generated from `.proto` files, the protobuf codec, health and reflection |
-//! | `testing` | no | [faults for tests](manual::testing): for `[dev-dependencies]` |
+//! | `testing` | no | faults for tests: for `[dev-dependencies]` |
 //! | `tls` | no | TLS for services and clients, with rustls |
 //! | `zstd` | no | compression of messages with Zstandard; its library is written in C |
 

@@ -21,6 +21,8 @@ mod process;
 mod registry;
 mod report;
 mod restarts;
+#[path = "../../micro-runtime/tests/servers/mod.rs"]
+mod servers;
 mod stopping;
 
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use report::{Outcome, Report};
+use servers::Kind;
 
 /// Longer than any scenario takes.
 const LIMIT: Duration = Duration::from_secs(55);
@@ -77,6 +80,18 @@ const SCENARIOS: &[Scenario] = &[
         name: "-_a_rolling_restart_of_3_nodes_under_load",
         measured: "",
         run: || Box::pin(restarts::rolling(registry::Choice::from_environment())),
+    },
+    Scenario { name: "-_the_same_on_etcd", measured: "", run: || Box::pin(restarts::rolling_on(Kind::Etcd)) },
+    Scenario { name: "-_the_same_on_NATS", measured: "", run: || Box::pin(restarts::rolling_on(Kind::Nats)) },
+    Scenario {
+        name: "-_etcd_is_killed_and_restarted_under_load",
+        measured: "",
+        run: || Box::pin(restarts::registry_dies(Kind::Etcd)),
+    },
+    Scenario {
+        name: "-_NATS_is_killed_and_restarted_under_load",
+        measured: "",
+        run: || Box::pin(restarts::registry_dies(Kind::Nats)),
     },
 ];
 

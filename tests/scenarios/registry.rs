@@ -22,10 +22,26 @@ impl Choice {
         }
     }
 
+    /// This one.
+    pub(crate) fn at(name: &str, address: &str) -> Self {
+        Self { name: name.to_owned(), address: Some(address.to_owned()) }
+    }
+
+    /// Whether there is a driver for it.
+    pub(crate) fn check(&self) -> micro::Result<()> {
+        registry::by_name(&self.name, self.address.as_deref()).map(drop)
+    }
+
     /// What a node has in its environment.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
-        let address = self.address.clone().unwrap_or_default();
-        [("MICRO_REGISTRY", self.name.clone()), ("MICRO_REGISTRY_ADDRESS", address)]
+    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("MICRO_REGISTRY", self.name.clone()),
+            ("MICRO_REGISTRY_ADDRESS", self.address.clone().unwrap_or_default()),
+            // A registry that lost its data hears of its nodes with their next renewal, which a test does not wait
+            // half a minute for.
+            ("MICRO_REGISTER_TTL", "9s".to_owned()),
+            ("MICRO_REGISTER_INTERVAL", "2s".to_owned()),
+        ]
     }
 
     /// A handle on it.

@@ -57,6 +57,13 @@ impl fmt::Debug for Tally {
 }
 
 impl Tally {
+    fn note(&mut self, answer: Result<String>) {
+        match answer {
+            Ok(worker) => *self.done_by.entry(worker).or_default() += 1,
+            Err(error) => self.failed.push((turmoil::elapsed(), error.to_string())),
+        }
+    }
+
     fn of(&self, worker: &str) -> usize {
         self.done_by.get(worker).copied().unwrap_or_default()
     }
@@ -148,12 +155,7 @@ async fn call(calling: Duration, tally: Rc<RefCell<Tally>>) -> turmoil::Result {
     while work.done_by(&Context::new(), ()).await.is_err() {}
     while turmoil::elapsed() < calling {
         let answer = work.done_by(&Context::new(), ()).timeout(Duration::from_secs(2)).await;
-        let mut tally = tally.borrow_mut();
-        match answer {
-            Ok(worker) => *tally.done_by.entry(worker).or_default() += 1,
-            Err(error) => tally.failed.push((turmoil::elapsed(), error.to_string())),
-        }
-        drop(tally);
+        tally.borrow_mut().note(answer);
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20))).await;
     }
     Ok(())

@@ -1,8 +1,11 @@
 //! The whole stack on a simulated network: hosts that crash and come back, and links that are held or lose
-//! everything, for minutes of simulated time in a second.
+//! everything, for minutes of simulated time in seconds.
 //!
 //! Each host is a runtime of its own with paused time, and all that is sent goes through `turmoil`. Nodes, their
 //! clients and their registry are what they are elsewhere; only the [transport](network) is another one.
+//!
+//! With one seed the same happens each time; `MICRO_SIMULATION_SEED=7 cargo test --test simulated` lets something else
+//! happen.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -69,7 +72,7 @@ impl Tally {
     }
 }
 
-/// A network with a registry and three workers, and a client that calls them without a pause longer than 20 ms.
+/// A network with a registry and three workers, and a client that calls them without a pause longer than 60 ms.
 struct World {
     sim: Sim<'static>,
     tally: Rc<RefCell<Tally>>,
@@ -82,9 +85,9 @@ impl World {
         let mut sim = Builder::new()
             .rng_seed(seed)
             .simulation_duration(calling + Duration::from_secs(60))
-            .tick_duration(Duration::from_millis(10))
+            .tick_duration(Duration::from_millis(20))
             .min_message_latency(Duration::from_millis(1))
-            .max_message_latency(Duration::from_millis(8))
+            .max_message_latency(Duration::from_millis(15))
             .tcp_capacity(4096)
             .build();
         sim.host("registry", || async { Ok(directory::serve(PORT).await?) });
@@ -156,7 +159,7 @@ async fn call(calling: Duration, tally: Rc<RefCell<Tally>>) -> turmoil::Result {
     while turmoil::elapsed() < calling {
         let answer = work.done_by(&Context::new(), ()).timeout(Duration::from_secs(2)).await;
         tally.borrow_mut().note(answer);
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(0..60))).await;
     }
     Ok(())
 }
@@ -168,6 +171,11 @@ async fn again(call: Invocation, next: Next) -> Result<Payload> {
         Err(error) if error.code() == Code::Unavailable => next.run(again).await,
         answer => answer,
     }
+}
+
+/// The seed that the environment has, or else this one.
+fn seed(default: u64) -> u64 {
+    std::env::var("MICRO_SIMULATION_SEED").map_or(default, |seed| seed.parse().expect("a seed is a number"))
 }
 
 /// A time in which every ten seconds a worker crashes, and comes back six seconds later.
@@ -187,11 +195,11 @@ fn crashes(seed: u64, time: Duration) -> Tally {
 
 #[test]
 fn workers_that_crash_and_come_back_for_ten_minutes_lose_no_idempotent_call() {
-    let tally = crashes(1, Duration::from_secs(600));
+    let tally = crashes(seed(1), Duration::from_secs(600));
     println!("{tally:?}");
     assert!(tally.failed.is_empty(), "{tally:?}");
     for worker in WORKERS {
-        assert!(tally.of(worker) > 2_000, "a worker that came back is used again: {tally:?}");
+        assert!(tally.of(worker) > 1_000, "a worker that came back is used again: {tally:?}");
     }
 }
 
@@ -204,14 +212,14 @@ fn with_the_same_seed_the_same_happens() {
 
 #[test]
 fn a_link_that_is_held_for_a_while_costs_the_calls_on_it_and_no_more() {
-    let mut world = World::new(2, Duration::from_secs(120));
+    let mut world = World::new(seed(2), Duration::from_secs(120));
     world.run(Duration::from_secs(20));
     world.sim.hold("client", "a");
     let held = world.during(Duration::from_secs(40));
     println!("held: {held:?}");
     // Only who is told by nobody that it is so finds out: a call, now and then.
     assert!(held.failed.len() < 15, "{held:?}");
-    assert!(held.of("b") + held.of("c") > 400, "{held:?}");
+    assert!(held.of("b") + held.of("c") > 100, "{held:?}");
     world.sim.release("client", "a");
     world.run(Duration::from_secs(40));
     let after = world.during(Duration::from_secs(20));
@@ -222,7 +230,7 @@ fn a_link_that_is_held_for_a_while_costs_the_calls_on_it_and_no_more() {
 
 #[test]
 fn a_registry_that_is_cut_off_or_crashes_costs_no_call_and_new_workers_are_seen_when_it_is_back() {
-    let mut world = World::new(3, Duration::from_secs(400));
+    let mut world = World::new(seed(3), Duration::from_secs(400));
     world.run(Duration::from_secs(10));
     world.sim.crash("c");
     world.run(Duration::from_secs(20));
@@ -232,7 +240,7 @@ fn a_registry_that_is_cut_off_or_crashes_costs_no_call_and_new_workers_are_seen_
     assert!(cut_off.failed.is_empty(), "{cut_off:?}");
     world.sim.repair("client", "registry");
     world.run(Duration::from_secs(60));
-    assert!(world.during(Duration::from_secs(10)).of("c") > 50);
+    assert!(world.during(Duration::from_secs(10)).of("c") > 10);
 
     // All that it knew is lost with it.
     world.sim.crash("registry");
@@ -244,6 +252,6 @@ fn a_registry_that_is_cut_off_or_crashes_costs_no_call_and_new_workers_are_seen_
     let after = world.during(Duration::from_secs(10));
     assert!(after.failed.is_empty(), "{after:?}");
     for worker in WORKERS {
-        assert!(after.of(worker) > 50, "{after:?}");
+        assert!(after.of(worker) > 10, "{after:?}");
     }
 }

@@ -33,6 +33,9 @@ pub mod middleware {}
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
 
+#[doc = include_str!("../docs/manual/shutting-down.md")]
+pub mod shutting_down {}
+
 #[doc = include_str!("../docs/manual/protobuf.md")]
 pub mod protobuf {}
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use micro::registry::{Memory, Registry as _};
-use micro::{Code, Context, Environment, Result, Running, Sender, Service, transport};
+use micro::{Code, Context, Environment, Error, Result, Running, Sender, Service, transport};
 use serde::{Deserialize, Serialize};
 use soon::soon;
 
@@ -95,6 +95,30 @@ async fn the_program_says_what_only_it_can_know() {
         all,
         [("", "NOT_SERVING"), ("database", "NOT_SERVING"), ("greeter.v1.Greeter", "NOT_SERVING")]
     );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_can_be_asked_for_by_its_name_and_decides_over_the_whole() {
+    let service = Service::new("greeter").handle(Polite).check("cache", || async { Ok(()) });
+    let service = service.check("database", || async { Err(Error::unavailable("no connection")) });
+    let service = service.in_memory().await.unwrap();
+    // It is not registered, and serves who knows where it is.
+    let registry = service.registration();
+    assert!(!registry.registered);
+    let health = service.health();
+    assert_eq!(health.is_serving_of("check/database"), Some(false));
+    assert_eq!(health.is_serving_of("check/cache"), Some(true));
+    assert_eq!((health.is_serving(), health.is_serving_of("greeter.v1.Greeter")), (false, Some(false)));
+    service.stop().await.unwrap();
+
+    let service = Service::new("greeter").handle(Polite).check("database", || async { Ok(()) });
+    let service = service.in_memory().await.unwrap();
+    let client = self::health(&service);
+    assert_eq!(check(&client, "check/database").await.unwrap(), "SERVING");
+    assert_eq!(check(&client, "check/registry").await.unwrap_err().code(), Code::NotFound);
+    let all = client.list(&Context::new(), Nothing {}).await.unwrap().statuses;
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["", "check/database", "greeter.v1.Greeter"]);
     service.stop().await.unwrap();
 }
 

@@ -4,13 +4,18 @@
 
 mod clients;
 mod cores;
+mod health;
 mod leaving;
+mod moody;
+mod registering;
 mod settings;
+mod stopping;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use micro::registry::{Memory, Registry as _};
+use micro::service::NodeState;
 use micro::{Client, Code, Context, Environment, Error, Result, Running, Service};
 use tokio::sync::Notify;
 
@@ -230,7 +235,9 @@ async fn a_service_that_is_dropped_stops_at_once_and_leaves_the_registry() {
     let running = service(&registry).handle(work.clone()).start().await.unwrap();
     let call = spawn_wait(&WorkClient::new(&Client::builder().address(running.address()).build()));
     work.started.notified().await;
+    let mut states = running.watch();
     drop(running);
+    states.wait_for(|status| status.state == NodeState::Gone).await.unwrap();
     work.dropped.notified().await;
     assert!(call.await.unwrap().is_err());
     while nodes(&registry).await > 0 {

@@ -3,13 +3,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::Origin;
 use crate::metadata::Metadata;
 
 /// What a server knows of the call that a context serves.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) metadata: Metadata,
-    pub(crate) peer: Arc<str>,
+    pub(crate) peer: Arc<Origin>,
     pub(crate) reply: ReplyMetadata,
     over: AtomicBool,
     awaits_first: AtomicBool,
@@ -46,7 +47,7 @@ impl ReplyMetadata {
 }
 
 impl Incoming {
-    pub(crate) fn new(metadata: Metadata, peer: Arc<str>) -> Self {
+    pub(crate) fn new(metadata: Metadata, peer: Arc<Origin>) -> Self {
         Self {
             metadata,
             peer,

@@ -1,6 +1,7 @@
 //! The context of a call: its deadline, its cancellation, and the metadata around it.
 
 mod incoming;
+mod origin;
 mod values;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use incoming::{Incoming, ReplyMetadata};
+pub(crate) use origin::{Departure, Origin};
 use values::Values;
 
 use crate::error::{Error, Result};
@@ -94,7 +96,7 @@ impl Context {
     /// # Ok::<_, micro_runtime::Error>(())
     /// ```
     pub fn of_call(metadata: Metadata) -> Self {
-        Self::serving(Arc::new(Incoming::new(metadata, Arc::from("test"))), None)
+        Self::serving(Arc::new(Incoming::new(metadata, Origin::of_test())), None)
     }
 
     /// The same context with a value that is found again by its type. It stays in this process: an
@@ -152,7 +154,7 @@ impl Context {
 
     /// The address of the caller, where this context serves a call.
     pub fn peer(&self) -> Option<&str> {
-        self.incoming.as_ref().map(|incoming| &*incoming.peer)
+        self.incoming.as_ref().map(|incoming| &**incoming.peer)
     }
 
     /// Sends metadata in front of the answer. The headers of a stream are on their way as soon as
@@ -180,6 +182,40 @@ impl Context {
                 "there is no answer to set a {what} on: this context serves no call"
             ))
         })
+    }
+
+    /// Whether the service that this call is in stops: it takes no new calls, and waits for those in flight.
+    ///
+    /// It is `false` in a context that serves no call.
+    pub fn is_stopping(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| incoming.peer.departure.has_begun())
+    }
+
+    /// Waits until the service that this call is in stops, and so for ever in a context that serves no call.
+    ///
+    /// It is for streams without an end. When this returns, the service has left the registry and takes no new
+    /// calls: whoever calls again gets another node. A stream that ends now, with an `unavailable` error that tells
+    /// its client to call again, does not hold the stop up, and is not cut off in the middle of something when the
+    /// [drain timeout](crate::Service::drain_timeout) is over.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use micro_runtime::{Context, Error, Result, Sender};
+    /// async fn ticks(ctx: &Context, out: &mut Sender<u64>) -> Result<()> {
+    ///     for tick in 0.. {
+    ///         tokio::select! {
+    ///             () = tokio::time::sleep(Duration::from_secs(1)) => out.send(tick).await?,
+    ///             () = ctx.stopping() => return Err(Error::unavailable("this node stops: call again")),
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn stopping(&self) {
+        match &self.incoming {
+            Some(incoming) => incoming.peer.departure.begun().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Whether the call that this context serves is over: it was answered, its caller went away,

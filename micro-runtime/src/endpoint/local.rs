@@ -16,7 +16,7 @@ use super::run::Limit;
 use super::{Carried, Endpoint, MethodDescriptor};
 use crate::call::Interceptors;
 use crate::codec::Codec;
-use crate::context::{Context, Incoming};
+use crate::context::{Context, Incoming, Origin};
 use crate::error::{Error, Result};
 use crate::metadata::{Around, Metadata};
 use crate::stream::Streaming;
@@ -84,7 +84,7 @@ pub(crate) fn prepare(
     endpoint: &Endpoint,
     call: LocalCall,
     interceptors: Arc<Interceptors>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
 ) -> Local {
     let LocalCall { metadata, deadline, codec, body, .. } = call;
     let method = endpoint.method;

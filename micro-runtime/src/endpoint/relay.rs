@@ -73,9 +73,11 @@ impl Relay {
     /// Runs a handler that answers with one message.
     pub(super) fn one<B: Body>(self, answer: impl Future<Output = Result<B>> + Send + 'static) -> Local {
         let one = async move {
-            let over = Over(self.incoming);
+            let over = Over::new(self.incoming, self.method);
             let answer = guarded(self.method, self.limit, self.broken, answer).await;
-            let (headers, trailers) = (over.0.reply.take_headers(), over.0.reply.take_trailers());
+            let reply = &over.incoming.reply;
+            let (headers, trailers) = (reply.take_headers(), reply.take_trailers());
+            over.done();
             match answer {
                 Ok(answer) => {
                     let none = headers.is_empty() && trailers.is_empty();
@@ -116,12 +118,12 @@ impl Relay {
         around: Arc<Around>,
         end: Arc<End>,
     ) {
-        let over = Over(self.incoming);
+        let over = Over::new(self.incoming, self.method);
         let mut begun = Some(begun);
         let mut begin = || {
             if let Some(begun) = begun.take() {
                 // Set once, here.
-                let _ = around.headers.set(over.0.reply.take_headers());
+                let _ = around.headers.set(over.incoming.reply.take_headers());
                 let _ = begun.send(());
             }
         };
@@ -133,7 +135,7 @@ impl Relay {
                     // As on the wire: what the handler sets until it first waits for anything but its caller's
                     // first message goes in front.
                     let failed = matches!(polled, Poll::Ready(Some(Err(_))));
-                    if !failed && (polled.is_ready() || !over.0.awaits_first()) {
+                    if !failed && (polled.is_ready() || !over.incoming.awaits_first()) {
                         begin();
                     }
                     polled
@@ -154,7 +156,7 @@ impl Relay {
             // The caller gave the call up.
             () = sender.closed() => return,
         };
-        let trailers = over.0.reply.take_trailers();
+        let trailers = over.incoming.reply.take_trailers();
         let ended = match ended {
             Ok(()) => Ok(trailers),
             Err(mut error) => {
@@ -165,10 +167,11 @@ impl Relay {
             }
         };
         if let Some(begun) = begun.take() {
-            let _ = around.headers.set(over.0.reply.take_headers());
+            let _ = around.headers.set(over.incoming.reply.take_headers());
             drop(begun);
         }
         end.set(ended);
+        over.done();
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn run(
 ) -> Result<Outbound> {
     let method = endpoint.method;
     let Arrival { incoming, codec, answer_codec, timeout, interceptors } = arrival;
-    let over = Over(incoming.clone());
+    let over = Over::new(incoming.clone(), method);
     let limit = timeout
         .or(method.timeout)
         .and_then(|timeout| Some(Limit { timeout, deadline: Instant::now().checked_add(timeout)?, method }));
@@ -70,26 +70,50 @@ pub(crate) async fn run(
         until::set(limit.deadline);
     }
     match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
-        Ok(Outbound::One(message)) => Ok(Outbound::One(message)),
+        Ok(Outbound::One(message)) => {
+            over.done();
+            Ok(Outbound::One(message))
+        }
         Ok(Outbound::Many(messages)) => Ok(Outbound::Many(Box::pin(Guarded {
             messages: Some(messages),
             sleep: limit.as_ref().map(|limit| Box::pin(sleep_until(limit.deadline))),
             limit,
             method,
-            _over: over,
+            over: Some(over),
         }))),
         // Only callers in this process have it so, and they come another way.
         Ok(Outbound::Carried(_)) => Err(Error::internal("an answer was not encoded")),
-        Err(error) => Err(error.into_answer()),
+        Err(error) => {
+            over.done();
+            Err(error.into_answer())
+        }
     }
 }
 
 /// Ends the context of the call when the call ends, in whatever way.
-pub(super) struct Over(pub(super) Arc<Incoming>);
+pub(super) struct Over {
+    pub(super) incoming: Arc<Incoming>,
+    method: &'static MethodDescriptor,
+    done: bool,
+}
+
+impl Over {
+    pub(super) fn new(incoming: Arc<Incoming>, method: &'static MethodDescriptor) -> Self {
+        Self { incoming, method, done: false }
+    }
+
+    /// The handler said all that it had to say.
+    pub(super) fn done(mut self) {
+        self.done = true;
+    }
+}
 
 impl Drop for Over {
     fn drop(&mut self) {
-        self.0.end();
+        if !self.done {
+            self.incoming.peer.departure.dropped(self.method.path);
+        }
+        self.incoming.end();
     }
 }
 
@@ -124,7 +148,7 @@ struct Guarded {
     sleep: Option<Pin<Box<Sleep>>>,
     limit: Option<Limit>,
     method: &'static MethodDescriptor,
-    _over: Over,
+    over: Option<Over>,
 }
 
 impl Encode for Guarded {
@@ -155,6 +179,9 @@ impl Encode for Guarded {
         };
         // Whatever ended the stream, the handler behind it is dropped here.
         this.messages = None;
+        if let Some(over) = this.over.take() {
+            over.done();
+        }
         Poll::Ready(ended)
     }
 }

@@ -48,13 +48,23 @@ impl Environment {
 
     /// A length of time: `30s`, `1m 30s`, `500ms`, or a whole number of seconds, as go-micro has it.
     pub fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        match self.delay(name)? {
+            Some(Duration::ZERO) => {
+                let value = self.get(name)?.unwrap_or_default();
+                Err(wrong(name, &value, "it must be longer than nothing"))
+            }
+            duration => Ok(duration),
+        }
+    }
+
+    /// The same, where it may be nothing at all: `0`.
+    pub fn delay(&self, name: &str) -> Result<Option<Duration>> {
         let Some(value) = self.get(name)? else { return Ok(None) };
         let parsed = match value.parse() {
             Ok(seconds) => Ok(Duration::from_secs(seconds)),
             Err(_) => humantime::parse_duration(&value),
         };
         match parsed {
-            Ok(Duration::ZERO) => Err(wrong(name, &value, "it must be longer than nothing")),
             Ok(duration) => Ok(Some(duration)),
             Err(error) => {
                 Err(wrong(name, &value, format_args!("{error}; write `30s` or `1m 30s`, or whole seconds")))
@@ -116,6 +126,7 @@ mod tests {
         let wrong = of("soon").unwrap_err();
         assert!(wrong.message().starts_with("the environment variable T is `soon`: "), "{wrong}");
         assert!(of("0").is_err());
+        assert_eq!(Environment::from_iter([("T", "0")]).delay("T").unwrap(), Some(Duration::ZERO));
     }
 
     #[test]

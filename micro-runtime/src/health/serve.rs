@@ -82,7 +82,7 @@ fn list(health: &Health) -> ListResponse {
     let state = health.watch();
     let state = state.borrow();
     let status = |serving| CheckResponse { status: ServingStatus::from(serving).into() };
-    ListResponse { statuses: state.all().map(|(name, serving)| (name.to_owned(), status(serving))).collect() }
+    ListResponse { statuses: state.all().map(|(name, serving)| (name, status(serving))).collect() }
 }
 
 /// Tells the health of one name, now and whenever it is another, until the server stops.

@@ -40,6 +40,7 @@ use tokio::time::Instant;
 
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
+use crate::context::Origin;
 use crate::endpoint::{Inbound, MethodDescriptor, Outbound, Routes, Subscribers};
 use crate::error::Result;
 use crate::metadata::{Around, Metadata};
@@ -136,7 +137,7 @@ pub(crate) struct Answer {
 pub(crate) fn serve<B>(
     site: &Site,
     request: Request<B>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
 ) -> impl Future<Output = Response<WireBody>>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

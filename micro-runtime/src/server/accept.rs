@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::cores::Cores;
 use super::{Shared, connection};
+use crate::context::Origin;
 use crate::transport::Listener;
 
 /// How long the loop waits after an error, which is mostly a lack of file descriptors.
@@ -61,10 +62,11 @@ impl Door {
         let shared = self.shared.clone();
         let accepted = match &self.cores {
             Some(cores) => self.listener.accept_movable().await.map(|(connection, peer)| {
-                cores.give(connection, peer.into(), &shared, permit);
+                cores.give(connection, Origin::new(peer, &shared.departure), &shared, permit);
             }),
             None => self.listener.accept().await.map(|(io, peer)| {
-                self.shared.tasks.spawn(connection::serve(io, peer.into(), shared, permit));
+                let origin = Origin::new(peer, &shared.departure);
+                self.shared.tasks.spawn(connection::serve(io, origin, shared, permit));
             }),
         };
         match accepted {

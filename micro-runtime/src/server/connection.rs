@@ -22,13 +22,14 @@ use super::opening::{self, Wire};
 use super::sniff::Sniffed;
 use super::stall::Stalling;
 use super::upgrade::Upgradable;
+use crate::context::Origin;
 use crate::transport::BoxIo;
 
 /// How long a connection may say nothing when the server stops. Its first call may be on its way.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
 
 /// Serves one connection to its end.
-pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
+pub(super) async fn serve(io: BoxIo, peer: Arc<Origin>, shared: Arc<Shared>, permit: OwnedSemaphorePermit) {
     let limits = &shared.limits;
     let activity = Arc::new(Activity::default());
     // Who connects and says nothing, or not enough in time, gets no answer.
@@ -54,7 +55,7 @@ pub(super) async fn serve(io: BoxIo, peer: Arc<str>, shared: Arc<Shared>, permit
 
 async fn http1(
     io: Stalling<Sniffed>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     shared: &Arc<Shared>,
     activity: &Arc<Activity>,
     permit: OwnedSemaphorePermit,
@@ -99,7 +100,7 @@ async fn first_words(
 
 fn answer(
     request: Request<RequestBody>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
 ) -> impl Future<Output = Response<Counted>> + Send {

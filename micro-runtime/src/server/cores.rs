@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Shared, connection};
+use crate::context::Origin;
 use crate::error::{Error, Result};
 use crate::transport::Movable;
 
@@ -28,7 +29,7 @@ struct Core {
 /// A connection on its way to its runtime.
 struct Moved {
     connection: Movable,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     permit: OwnedSemaphorePermit,
     shared: Arc<Shared>,
     counted: Counted,
@@ -60,7 +61,7 @@ impl Cores {
     pub(super) fn give(
         &self,
         connection: Movable,
-        peer: Arc<str>,
+        peer: Arc<Origin>,
         shared: &Arc<Shared>,
         permit: OwnedSemaphorePermit,
     ) {
@@ -100,7 +101,7 @@ async fn take(mut given: UnboundedReceiver<Moved>) {
                 });
             }
             Err(error) => {
-                tracing::debug!(peer = &*peer, %error, "a connection was gone before it was served")
+                tracing::debug!(peer = &**peer, %error, "a connection was gone before it was served")
             }
         }
     }

@@ -13,6 +13,7 @@ use super::body::{BoxError, RequestBody, ResponseBody};
 use super::cors::{Asked, Cors};
 use super::http_service::{Answering, Answers, HttpService};
 use super::peer::Peer;
+use crate::context::{Departure, Origin};
 use crate::protocol::{self, Site};
 
 /// What stands around and beside the calls of a server. Nothing, unless it is added.
@@ -63,9 +64,9 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn new(site: Site, surroundings: Surroundings) -> Self {
+    pub(super) fn new(site: Site, surroundings: Surroundings, departure: Departure) -> Self {
         let Surroundings { layers, mounted, cors } = surroundings;
-        let inside = Arc::new(Inside { site: Arc::new(site), mounted });
+        let inside = Arc::new(Inside { site: Arc::new(site), departure, mounted });
         let layered = (!layers.is_empty()).then(|| {
             let innermost = HttpService::of(Innermost(inside.clone()));
             layers.into_iter().rev().fold(innermost, |inner, layer| layer(inner))
@@ -95,7 +96,7 @@ impl Front {
     pub(super) async fn answer(
         &self,
         request: Request<RequestBody>,
-        peer: Arc<str>,
+        peer: Arc<Origin>,
     ) -> Response<ResponseBody> {
         // In front of the layers: a browser asks without credentials, and is to read every answer,
         // those of the layers too.
@@ -119,8 +120,8 @@ impl Front {
     }
 
     /// Gives a request to the layers or, where there are none, to the mounted service.
-    fn hand_on(&self, mut request: Request<RequestBody>, peer: Arc<str>) -> Answering {
-        request.extensions_mut().insert(Peer(peer));
+    fn hand_on(&self, mut request: Request<RequestBody>, peer: Arc<Origin>) -> Answering {
+        request.extensions_mut().insert(Peer(peer.address.clone()));
         match &self.layered {
             Some(layered) => layered.answer(request),
             None => self.inside.answer(request),
@@ -131,6 +132,7 @@ impl Front {
 /// The calls of a server, and the service that is mounted beside them.
 struct Inside {
     site: Arc<Site>,
+    departure: Departure,
     mounted: Option<HttpService>,
 }
 
@@ -146,7 +148,8 @@ impl Inside {
             Some(mounted) if !self.claims(&request) => mounted.answer(request),
             _ => {
                 let peer = request.extensions().get::<Peer>().map(|peer| peer.0.clone());
-                let (inside, peer) = (self.clone(), peer.unwrap_or_else(|| Arc::from("unknown")));
+                let address = peer.unwrap_or_else(|| Arc::from("unknown"));
+                let (inside, peer) = (self.clone(), Origin::new(address, &self.departure));
                 async move { Ok(protocol::serve(&inside.site, request, peer).await.map(ResponseBody)) }
                     .boxed()
             }

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Server, Shared};
+use crate::context::Origin;
 use crate::endpoint::{Endpoint, Entered, Entrance, Local, LocalAnswer, LocalCall, Run, cut_off, prepare};
 use crate::error::Result;
 
@@ -53,13 +54,13 @@ impl Server {
     pub(crate) fn entrance(&self) -> Option<Arc<dyn Entrance>> {
         let shared = &self.shared;
         let runtime = Handle::try_current().ok().filter(|_| !shared.front.has_layers())?;
-        Some(Arc::new(Door { shared: shared.clone(), peer: PEER.into(), runtime }))
+        Some(Arc::new(Door { shared: shared.clone(), peer: Origin::new(PEER, &shared.departure), runtime }))
     }
 }
 
 struct Door {
     shared: Arc<Shared>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     /// Where handlers get tasks, whoever calls them: that of the server, as on the wire.
     runtime: Handle,
 }

@@ -24,6 +24,7 @@ mod sniff;
 mod stall;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub use http_service::HttpService;
 pub use limits::Limits;
 pub use peer::Peer;
 
+use crate::context::Departure;
 use crate::error::Result;
 use crate::protocol::Site;
 use crate::tls::Acceptor;
@@ -71,6 +73,8 @@ struct Shared {
     room: Arc<Semaphore>,
     /// The tasks of the server: the accept loop, the connections, and the calls of HTTP/2.
     tasks: TaskTracker,
+    /// What calls are told of the stop, and what they tell of their end.
+    departure: Departure,
     /// Finish what is in hand and take nothing new.
     drain: CancellationToken,
     /// Finish now.
@@ -96,8 +100,10 @@ impl Server {
             })?),
             None => None,
         };
+        let departure = Departure::default();
         let shared = Arc::new(Shared {
-            front: Front::new(site, surroundings),
+            front: Front::new(site, surroundings, departure.clone()),
+            departure,
             room: Arc::new(Semaphore::new(limits.max_connections)),
             limits,
             tls,
@@ -118,16 +124,18 @@ impl Server {
     }
 
     /// Takes no new connections or calls, lets the calls in flight finish for up to `limit`, then
-    /// cuts the rest off. Returns how many calls were cut. When this returns, no handler runs.
-    pub(crate) async fn stop(&self, limit: Duration) -> usize {
+    /// cuts the rest off. Says what was cut. When this returns, no handler runs.
+    pub(crate) async fn stop(&self, limit: Duration) -> Cut {
         let shared = &self.shared;
         shared.gate.close();
+        shared.departure.begin();
         shared.drain.cancel();
         shared.tasks.close();
         if timeout(limit, shared.tasks.wait()).await.is_ok() {
-            return 0;
+            return Cut::default();
         }
-        let cut = shared.activity.in_flight() + shared.gate.inside();
+        let all = shared.activity.in_flight() + shared.gate.inside();
+        shared.departure.cut();
         shared.cut.cancel();
         if timeout(LAST_WAIT, shared.tasks.wait()).await.is_err() {
             let (tasks, waited) = (shared.tasks.len(), humantime::format_duration(LAST_WAIT));
@@ -136,14 +144,24 @@ impl Server {
                 "calls that were cut off still run after {waited}: do their handlers block a thread?"
             );
         }
-        cut
+        Cut { all, methods: shared.departure.lost() }
     }
+}
+
+/// What was cut off when a server stopped.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    /// All that was in flight: calls, answers that were not taken, and requests of what is mounted.
+    pub(crate) all: usize,
+    /// The calls whose handlers were not done, by the paths of their methods.
+    pub(crate) methods: BTreeMap<&'static str, usize>,
 }
 
 /// A server that is let go without [`Server::stop`] stops at once.
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.gate.close();
+        self.shared.departure.begin();
         self.shared.drain.cancel();
         self.shared.cut.cancel();
         // Its own runtimes end with the last task.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::activity::Activity;
 use super::connection::drive;
+use crate::context::Origin;
 use crate::protocol::native::server::{self, Host, Running, Serving};
 use crate::protocol::native::{Bounds, Settings};
 
@@ -22,7 +23,7 @@ const HAS_LAYERS: &str = "the service has layers, which are of HTTP, so that it 
 /// Serves one connection to its end.
 pub(super) async fn serve<T>(
     io: T,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     shared: &Arc<Shared>,
     activity: &Arc<Activity>,
     _permit: OwnedSemaphorePermit,
@@ -63,7 +64,7 @@ pub(super) async fn serve<T>(
             let connection = pin!(Connection(serving));
             let _ = drive(connection, Connection::shut_down, shared, activity, false).await;
         }
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "a native connection was not opened"),
+        Ok(Err(error)) => tracing::debug!(peer = &**peer, %error, "a native connection was not opened"),
         // Who says nothing gets no answer.
         Err(_) => {}
     }

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::Options;
 use super::source::Source;
+use super::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_SPREAD_DELAY, Options};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::protocol::{PROTOCOLS, Protocol};
@@ -29,6 +29,8 @@ pub(super) struct Decided {
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) ttl: Duration,
     pub(super) interval: Duration,
+    pub(super) spread_delay: Duration,
+    pub(super) drain_timeout: Duration,
 }
 
 impl Decided {
@@ -58,6 +60,14 @@ impl Decided {
         let ttl = duration(options.register_ttl, "MICRO_REGISTER_TTL", DEFAULT_TTL)?;
         let interval =
             duration(options.register_interval, "MICRO_REGISTER_INTERVAL", DEFAULT_INTERVAL.min(ttl / 3))?;
+        let delay = |option: Option<Duration>, variable, default| {
+            Ok::<_, Error>(match option {
+                Some(value) => value,
+                None => environment.delay(variable)?.unwrap_or(default),
+            })
+        };
+        let spread_delay = delay(options.spread_delay, "MICRO_SPREAD_DELAY", DEFAULT_SPREAD_DELAY)?;
+        let drain_timeout = delay(options.drain_timeout, "MICRO_DRAIN_TIMEOUT", DEFAULT_DRAIN_TIMEOUT)?;
         if interval.is_zero() || ttl.is_zero() {
             return Err(Error::invalid_argument(
                 "the time to live in the registry and the interval of registrations must be longer than nothing \
@@ -82,6 +92,8 @@ impl Decided {
             metadata,
             ttl,
             interval,
+            spread_delay,
+            drain_timeout,
         })
     }
 

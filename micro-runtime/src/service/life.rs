@@ -1,16 +1,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::decide::Decided;
 use super::hooks::{Errors, Hooks};
-use super::registrar::Registrar;
+use super::node::{Node, Terms};
+use super::presence::{Presence, RegistrationStatus};
 use super::standard::Standard;
-use crate::error::{Error, Result};
+use super::state::{Machine, NodeState, NodeStatus};
+use super::stopped::CutOffs;
+use crate::error::{Code, Error, Result};
+use crate::health::Check;
 use crate::protocol::Site;
-use crate::registry::{Discovery, EndpointRecord, Membership};
-use crate::server::{Limits, Server, Surroundings};
+use crate::registry::{Discovery, EndpointRecord, Membership, Registration};
+use crate::server::{Cut, Limits, Server, Surroundings};
 use crate::tls::Acceptor;
 use crate::transport::Transport;
 
@@ -20,12 +25,15 @@ use crate::transport::Transport;
 /// once it got to `after_start`, `before_stop` does, whatever failed in between.
 pub(super) struct Life {
     hooks: Hooks,
+    machine: Machine,
+    presence: Presence,
     standard: Standard,
     server: Option<Server>,
     /// Callers in the same process find the server while this is there.
     membership: Option<Membership>,
-    registrar: Option<Registrar>,
-    ready: bool,
+    node: Option<Node>,
+    /// Whether it got as far as its `after_start` hooks.
+    started: bool,
     spread_delay: Duration,
     drain_timeout: Duration,
 }
@@ -42,6 +50,8 @@ pub(super) struct Plan {
     /// How many runtimes of its own the server has, where it has any.
     pub(super) cores: Option<usize>,
     pub(super) discovery: Discovery,
+    pub(super) in_background: bool,
+    pub(super) checks: Vec<(String, Check)>,
     pub(super) transport: Arc<dyn Transport>,
     /// The registry and the selector, each with its source, for the log.
     pub(super) chosen: [String; 2],
@@ -50,17 +60,21 @@ pub(super) struct Plan {
 impl Life {
     pub(super) fn new(
         hooks: Hooks,
+        machine: Machine,
         standard: Standard,
         spread_delay: Duration,
         drain_timeout: Duration,
     ) -> Self {
+        let presence = Presence::new(machine.health().clone());
         Self {
             hooks,
+            machine,
+            presence,
             standard,
             server: None,
             membership: None,
-            registrar: None,
-            ready: false,
+            node: None,
+            started: false,
             spread_delay,
             drain_timeout,
         }
@@ -79,6 +93,8 @@ impl Life {
             tls,
             cores,
             discovery,
+            in_background,
+            checks,
             transport,
             chosen,
         } = plan;
@@ -97,9 +113,17 @@ impl Life {
 
         let registration = decided.registration(&name, advertised, endpoints, native);
         let node = registration.node.clone();
-        let registrar =
-            Registrar::start(discovery.registry().clone(), registration, decided.ttl, decided.interval);
-        self.registrar.insert(registrar).registered().await?;
+        let kept = Node::start(Terms {
+            machine: self.machine.clone(),
+            presence: self.presence.clone(),
+            registry: discovery.registry().clone(),
+            registration,
+            ttl: decided.ttl,
+            interval: decided.interval,
+            in_background,
+            checks,
+        });
+        self.node.insert(kept).started().await.map_err(not_registered)?;
         self.membership = entrance.map(|entrance| discovery.join(&node, entrance));
 
         let [registry, selector] = chosen;
@@ -113,41 +137,75 @@ impl Life {
             selector,
             transport = transport.name(),
             tls = encrypted,
+            registered = self.presence.status().registered,
             "started"
         );
-        self.ready = true;
-        self.standard.ready();
+        self.started = true;
         std::mem::take(&mut self.hooks.after_start).run().await?;
         Ok(address)
     }
 
     /// Leaves the registry, goes on serving while that spreads, takes no new calls, lets those in
     /// flight finish, and cuts the rest off.
-    pub(super) async fn down(self, errors: &mut Errors) {
-        if self.ready {
+    pub(super) async fn down(self, errors: &mut Errors) -> Cut {
+        if self.started {
             self.hooks.before_stop.run_all(errors).await;
         }
-        self.standard.leave();
-        if let Some(registrar) = self.registrar {
-            let left = registrar.stop().await;
+        let stops = if self.started { "it was told to stop" } else { "its start is undone" };
+        self.machine.go(NodeState::Draining, stops);
+        if let Some(node) = self.node {
+            let left = node.leave().await;
             // Of a node that could not leave nobody hears, however long it waits.
-            if self.ready && left.is_ok() && !self.spread_delay.is_zero() {
+            if self.started && left.is_ok() && !self.spread_delay.is_zero() {
                 sleep(self.spread_delay).await;
             }
             errors.note(left);
         }
         self.standard.stop();
         drop(self.membership);
+        let mut cut = Cut::default();
         if let Some(server) = self.server {
-            let cut = server.stop(self.drain_timeout).await;
-            if cut > 0 {
+            cut = server.stop(self.drain_timeout).await;
+            if cut.all > 0 {
                 let limit = humantime::format_duration(self.drain_timeout);
-                tracing::warn!(calls = cut, "calls that were not done within {limit} were cut off");
+                let what = CutOffs::of(&cut).to_string();
+                tracing::warn!(calls = cut.all, cut = what, "what was not done within {limit} was cut off");
             }
             tracing::info!(address = server.address(), "stopped");
         }
         self.hooks.after_stop.run_all(errors).await;
+        self.machine.go(NodeState::Gone, "it has stopped");
+        cut
     }
+
+    /// The state of the node, now and whenever it changes.
+    pub(super) fn watch(&self) -> watch::Receiver<NodeStatus> {
+        self.machine.watch()
+    }
+
+    pub(super) fn registration(&self) -> RegistrationStatus {
+        self.presence.status()
+    }
+
+    /// Changes what the registry is told about the node.
+    pub(super) fn describe(&self, change: impl FnOnce(&mut Registration)) {
+        if let Some(node) = &self.node {
+            node.content().send_modify(|registration| change(Arc::make_mut(registration)));
+        }
+    }
+}
+
+/// A service that could not be registered does not start, unless it was told that this is no obstacle.
+#[cold]
+fn not_registered(error: Error) -> Error {
+    if !matches!(error.code(), Code::Unavailable | Code::DeadlineExceeded) {
+        return error;
+    }
+    let message = format!(
+        "cannot register: {} (a service with the option `register_in_background` starts all the same)",
+        error.message()
+    );
+    Error::new(error.code(), message).with_source(error)
 }
 
 #[cold]

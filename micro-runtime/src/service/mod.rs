@@ -1,16 +1,23 @@
 //! A service: what it serves, where it listens, how it is found, and its life from start to stop.
 
+mod checks;
 mod decide;
+mod eyes;
 mod hooks;
 mod http;
 mod life;
+mod node;
+mod presence;
 mod registrar;
+mod rejoin;
 mod run;
 mod running;
 mod signals;
 mod source;
 mod standard;
 mod start;
+mod state;
+mod stopped;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -18,7 +25,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use presence::RegistrationStatus;
 pub use running::Running;
+pub use state::{NodeState, NodeStatus};
+pub use stopped::{CutOff, Stopped};
 
 use crate::call::{Interceptor, Interceptors};
 use crate::client::Client;
@@ -26,7 +36,7 @@ use crate::codec::{Codec, Codecs, SerdeCodec};
 use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::health::Health;
+use crate::health::{Check, Health};
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::{Limits, Surroundings};
 use crate::tls::ServerTls;
@@ -34,7 +44,10 @@ use crate::transport::{Memory as MemoryTransport, Sockets, Transport};
 use hooks::Hooks;
 
 /// How long calls in flight may take to finish after a service was told to stop.
-pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+///
+/// With what comes before it, it is less than the 30 s after which Kubernetes kills a process that it told to stop
+/// (`terminationGracePeriodSeconds`): the rest is for cutting calls off in order, and for hooks.
+pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// How long a service goes on taking calls after it left the registry, so that callers hear of it
 /// before they are refused.
@@ -60,6 +73,8 @@ pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 /// | `MICRO_REGISTRY`, `MICRO_REGISTRY_ADDRESS` | [`registry`](Self::registry) | `mdns` |
 /// | `MICRO_REGISTER_TTL` | [`register_ttl`](Self::register_ttl) | 90 s |
 /// | `MICRO_REGISTER_INTERVAL` | [`register_interval`](Self::register_interval) | 30 s |
+/// | `MICRO_SPREAD_DELAY` | [`spread_delay`](Self::spread_delay) | 100 ms |
+/// | `MICRO_DRAIN_TIMEOUT` | [`drain_timeout`](Self::drain_timeout) | 25 s |
 /// | `MICRO_SELECTOR` | the client's [`selector`](crate::client::ClientBuilder::selector) | `p2c` |
 /// | `MICRO_PROTOCOL` | the client's [`protocol`](crate::client::ClientBuilder::protocol) | what a node's record says |
 /// | `MICRO_IN_PROCESS` | the client's [`in_process`](crate::client::ClientBuilder::in_process) | `on` |
@@ -85,8 +100,8 @@ pub struct Service {
     compress_from: Option<usize>,
     tls: Option<ServerTls>,
     runtime_per_core: bool,
-    spread_delay: Duration,
-    drain_timeout: Duration,
+    checks: Vec<(String, Check)>,
+    register_in_background: bool,
     environment: Environment,
     /// The first thing that was wrong; the start fails with it.
     wrong: Option<Error>,
@@ -102,6 +117,8 @@ struct Options {
     metadata: Vec<(String, String)>,
     register_ttl: Option<Duration>,
     register_interval: Option<Duration>,
+    spread_delay: Option<Duration>,
+    drain_timeout: Option<Duration>,
 }
 
 impl Service {
@@ -125,8 +142,8 @@ impl Service {
             compress_from: None,
             tls: None,
             runtime_per_core: false,
-            spread_delay: DEFAULT_SPREAD_DELAY,
-            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
+            checks: Vec::new(),
+            register_in_background: false,
             environment: Environment::process(),
             wrong: None,
         }
@@ -295,6 +312,16 @@ impl Service {
         self
     }
 
+    /// Starts the service even where it cannot be registered, because the registry is away: it takes calls, and is
+    /// registered as soon as the registry is there. Unless set, such a start fails, so that somebody hears of a wrong
+    /// address.
+    ///
+    /// A service that is registered once goes on without its registry in either case.
+    pub fn register_in_background(mut self) -> Self {
+        self.register_in_background = true;
+        self
+    }
+
     /// What callers are granted: sizes and times.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -344,7 +371,7 @@ impl Service {
     /// as long as the registry takes to tell everybody, and clients that do not call elsewhere when
     /// they are refused as long as they cache what they found.
     pub fn spread_delay(mut self, delay: Duration) -> Self {
-        self.spread_delay = delay;
+        self.options.spread_delay = Some(delay);
         self
     }
 
@@ -352,12 +379,15 @@ impl Service {
     /// [`DEFAULT_DRAIN_TIMEOUT`] unless set. What stop does before that has limits of its own, see
     /// [`Running::stop`].
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.drain_timeout = timeout;
+        self.options.drain_timeout = Some(timeout);
         self
     }
 
     /// Starts the service and returns once it is registered and takes calls. It runs until the
     /// value is stopped or dropped.
+    ///
+    /// One whose [checks](Self::check) fail takes calls, and is not registered before they succeed: that is no
+    /// error, and in the log.
     ///
     /// A start that fails undoes what it did, and returns the errors of that as well. One whose
     /// future is dropped does so in the background, without the hooks.
@@ -377,7 +407,7 @@ impl Service {
         self.options.address = None;
         self.options.advertise = None;
         // Its registry tells everybody before it returns.
-        self.spread_delay = Duration::ZERO;
+        self.options.spread_delay = Some(Duration::ZERO);
         self.environment(Environment::empty())
             .transport(MemoryTransport::new())
             .registry(MemoryRegistry::new())

@@ -2,11 +2,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use super::checks;
 use super::decide::Decided;
 use super::hooks::Errors;
 use super::life::{Life, Plan};
 use super::source::Source;
 use super::standard::Standard;
+use super::state::Machine;
 use super::{Running, Service};
 use crate::client::Client;
 use crate::endpoint::{Routes, Subscribers};
@@ -35,11 +37,11 @@ pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) ->
     match up {
         Ok(Ok(address)) => Ok(Ok(Running::new(client, health, address, life))),
         Ok(Err(error)) => {
-            life.down(&mut errors).await;
+            let _ = life.down(&mut errors).await;
             Err(errors.behind(error))
         }
         Err(told) => {
-            life.down(&mut errors).await;
+            let _ = life.down(&mut errors).await;
             errors.into_result().map(|()| Err(told))
         }
     }
@@ -63,7 +65,8 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let mut binder = service.binder;
     let subscribers = Subscribers::take(&mut binder);
     let mut routes = Routes::new(binder)?;
-    let standard = Standard::new(service.health, service.reflection, &mut routes);
+    let standard = Standard::new(&service.health, service.reflection, &mut routes);
+    let checks = checks::prepare(service.checks, &service.health)?;
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
@@ -79,7 +82,8 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         compress_from: service.compress_from,
     };
     let chosen = [registry_from.of_value(discovery.registry().name()), selector_from.of_value(selector)];
-    let life = Life::new(service.hooks, standard, service.spread_delay, service.drain_timeout);
+    let machine = Machine::new(&service.name, service.health);
+    let life = Life::new(service.hooks, machine, standard, decided.spread_delay, decided.drain_timeout);
     let plan = Plan {
         name: service.name,
         decided,
@@ -90,6 +94,8 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         cores: service.runtime_per_core.then(|| available_parallelism().map_or(1, NonZeroUsize::get)),
         tls: service.tls.as_ref().map(ServerTls::open).transpose()?,
         discovery,
+        in_background: service.register_in_background,
+        checks,
         transport: service.transport,
         chosen,
     };

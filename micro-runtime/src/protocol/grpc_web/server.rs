@@ -10,6 +10,7 @@ use http_body::{Body, Frame};
 
 use super::base64::{Decoded, Encoded};
 use super::trailers;
+use crate::context::Origin;
 use crate::error::{Error, Result};
 use crate::protocol::Site;
 use crate::protocol::body::WireBody;
@@ -19,7 +20,7 @@ use crate::protocol::grpc::{self, Dialect};
 pub(crate) async fn serve<B>(
     site: &Site,
     request: Request<B>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     dialect: Dialect,
 ) -> Response<WireBody>
 where

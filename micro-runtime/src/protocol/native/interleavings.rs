@@ -19,6 +19,7 @@ use super::{Bounds, MAX_BUFFERED, Settings};
 use crate::Streaming;
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
+use crate::context::Origin;
 use crate::endpoint::{Binder, Body, MethodDescriptor, Routes, Subscribers, returning};
 use crate::error::{Code, Result};
 use crate::metadata::Metadata;
@@ -157,7 +158,7 @@ async fn all(plans: Vec<Plan>, settings: [Settings; 2], width: usize) {
     let [ours, theirs] = settings;
     let (opened, serving) = tokio::join!(
         open(near, ours, bounds, "server".into()),
-        accept(far, Arc::new(site()), theirs, bounds, "client".into(), Tasks)
+        accept(far, Arc::new(site()), theirs, bounds, Origin::of_test(), Tasks)
     );
     let ((connection, driver), serving) = (opened.unwrap(), serving.unwrap());
     let links = [connection.link().clone(), serving.link.clone()];
@@ -197,7 +198,7 @@ async fn connected(settings: Settings, max_message_size: usize) -> Connection {
     let (near, far) = duplex(10_000);
     let (opened, serving) = tokio::join!(
         open(near, settings, bounds(max_message_size), "server".into()),
-        accept(far, Arc::new(site()), settings, bounds(1 << 22), "client".into(), Tasks)
+        accept(far, Arc::new(site()), settings, bounds(1 << 22), Origin::of_test(), Tasks)
     );
     let (connection, driver) = opened.unwrap();
     tokio::spawn(driver);
@@ -230,7 +231,7 @@ async fn a_call_that_was_not_written_when_the_connection_ended_was_surely_not_pr
     let (near, far) = duplex(10_000);
     let (opened, serving) = tokio::join!(
         open(near, Settings::default(), bounds(1 << 22), "server".into()),
-        accept(far, Arc::new(site()), Settings::default(), bounds(1 << 22), "client".into(), Tasks)
+        accept(far, Arc::new(site()), Settings::default(), bounds(1 << 22), Origin::of_test(), Tasks)
     );
     let (connection, driver) = opened.unwrap();
     drop(serving);

@@ -13,7 +13,7 @@ use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::media_type::accepted;
-use crate::context::Incoming;
+use crate::context::{Incoming, Origin};
 use crate::endpoint::{Arrival, run};
 use crate::error::Error;
 use crate::protocol::body::WireBody;
@@ -31,7 +31,7 @@ pub(crate) fn refuse(headers: &HeaderMap, error: &Error) -> Response<WireBody> {
 pub(crate) fn serve<B>(
     site: &Site,
     request: Request<B>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
 ) -> impl Future<Output = Response<WireBody>>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

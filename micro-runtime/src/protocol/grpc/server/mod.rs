@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 
 use super::{ACCEPT_ENCODING, Dialect};
-use crate::context::Incoming;
+use crate::context::{Incoming, Origin};
 use crate::endpoint::{Arrival, run};
 use crate::error::Error;
 use crate::protocol::body::WireBody;
@@ -34,7 +34,7 @@ pub(crate) fn refuse(dialect: Dialect, headers: &HeaderMap, error: Error) -> Res
 pub(crate) fn serve<B>(
     site: &Site,
     request: Request<B>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     dialect: Dialect,
 ) -> impl Future<Output = Response<WireBody>>
 where

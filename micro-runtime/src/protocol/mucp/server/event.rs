@@ -12,7 +12,7 @@ use http_body::Body;
 
 use super::answer::{self, Failure};
 use super::{arrival, codec, read};
-use crate::context::Incoming;
+use crate::context::{Incoming, Origin};
 use crate::endpoint::{Endpoint, Inbound, run};
 use crate::error::{Error, Result};
 use crate::protocol::Site;
@@ -25,7 +25,7 @@ pub(super) async fn serve<B>(
     topic: &str,
     headers: &HeaderMap,
     body: B,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
 ) -> Response<WireBody>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -56,7 +56,7 @@ async fn hand(
     endpoint: &Endpoint,
     headers: &HeaderMap,
     event: &Bytes,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
 ) -> Result<()> {
     let codec = codec(site, &endpoint.method.request, headers)?;
     let incoming = Arc::new(Incoming::new(frame::metadata(headers), peer));

@@ -13,7 +13,7 @@ use http_body::Body;
 
 use super::frame;
 use crate::codec::Codec;
-use crate::context::Incoming;
+use crate::context::{Incoming, Origin};
 use crate::endpoint::{Arrival, BodyDescriptor, Endpoint, Inbound, run};
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
@@ -38,7 +38,7 @@ fn is_of_others(headers: &HeaderMap) -> bool {
 }
 
 /// Serves one message.
-pub(crate) async fn serve<B>(site: &Site, request: Request<B>, peer: Arc<str>) -> Response<WireBody>
+pub(crate) async fn serve<B>(site: &Site, request: Request<B>, peer: Arc<Origin>) -> Response<WireBody>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::begin::Begin;
 use crate::codec::Compression;
-use crate::context::Incoming;
+use crate::context::{Incoming, Origin};
 use crate::endpoint::{Arrival, Inbound, Outbound, run};
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, NONE};
@@ -38,7 +38,7 @@ pub(super) struct Call {
     pub(super) site: Arc<Site>,
     pub(super) call: u32,
     pub(super) begin: Begin,
-    pub(super) peer: Arc<str>,
+    pub(super) peer: Arc<Origin>,
     pub(super) request: Inbound,
 }
 

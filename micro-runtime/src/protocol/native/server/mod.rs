@@ -20,6 +20,7 @@ use super::frame::{self, FrameHead, HEAD, Kind};
 use super::link::Link;
 use super::settings::{PREFACE, Settings, choose, put_hello, read_hello};
 use super::violation::{Reason, Violation};
+use crate::context::Origin;
 use crate::protocol::Site;
 pub(super) use begin::Begin;
 use role::Server;
@@ -48,7 +49,7 @@ pub(crate) async fn accept<T, H>(
     site: Arc<Site>,
     settings: Settings,
     bounds: Bounds,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     host: H,
 ) -> io::Result<Serving<T, H>>
 where
@@ -84,7 +85,7 @@ where
     };
     io.write_all(&out).await?;
     io.flush().await?;
-    let link = Arc::new(Link::new(settings, theirs, bounds, peer.clone()));
+    let link = Arc::new(Link::new(settings, theirs, bounds, peer.address.clone()));
     Ok(Driver::new(io, link, Server::new(site, peer, host), buffer))
 }
 

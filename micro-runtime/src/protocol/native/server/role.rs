@@ -10,6 +10,7 @@ use super::answer::{self, Call, ensure, put_end};
 use super::begin::{Begin, Said};
 use super::route::Route;
 use super::{Host, Running};
+use crate::context::Origin;
 use crate::endpoint::{Inbound, Run};
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, NONE};
@@ -26,7 +27,7 @@ use crate::protocol::native::violation::{Reason, Violation};
 /// The role of a server.
 pub(crate) struct Server<H> {
     site: Arc<Site>,
-    peer: Arc<str>,
+    peer: Arc<Origin>,
     host: H,
     routes: Vec<Route>,
     /// The last call that was begun.
@@ -36,7 +37,7 @@ pub(crate) struct Server<H> {
 }
 
 impl<H: Host> Server<H> {
-    pub(super) fn new(site: Arc<Site>, peer: Arc<str>, host: H) -> Self {
+    pub(super) fn new(site: Arc<Site>, peer: Arc<Origin>, host: H) -> Self {
         Self { site, peer, host, routes: Vec::new(), last: 0, ended: false }
     }
 

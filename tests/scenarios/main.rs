@@ -23,6 +23,7 @@ mod report;
 mod restarts;
 #[path = "../../micro-runtime/tests/servers/mod.rs"]
 mod servers;
+mod sick;
 mod stopping;
 
 use std::process::ExitCode;
@@ -74,6 +75,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "M5_stop_with_a_handler_of_1.5_s_in_flight",
         measured: "stop returns after 0 s",
         run: || Box::pin(stopping::call_in_flight()),
+    },
+    Scenario {
+        name: "M6_a_check_that_fails_for_2_s",
+        measured: "11 times out and in, 200 of 200 calls",
+        run: || Box::pin(sick::for_a_while()),
     },
     Scenario { name: "M7_what_a_lookup_costs", measured: "100 ms each", run: || Box::pin(lookups::cost()) },
     Scenario {

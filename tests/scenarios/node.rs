@@ -1,15 +1,21 @@
 //! The program that the scenarios start: a node that says on its output what happens in it.
 
-use std::io::Read as _;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use micro::{Context, Result, Sender, Service};
+use micro::health::Check;
+use micro::registry::from_environment;
+use micro::testing::FaultyRegistry;
+use micro::{Context, Environment, Error, Result, Sender, Service};
 use tokio::time::{Instant, sleep};
 
 /// The variable with the name of the service. With it set this program is a node.
 pub(crate) const NAME: &str = "MICRO_SCENARIO_NODE";
+
+/// So often a node looks at how it is.
+pub(crate) const CHECKED_EVERY: Duration = Duration::from_millis(200);
 
 /// What the nodes of the scenarios do.
 #[micro::service(package = "scenarios.v1")]
@@ -70,10 +76,12 @@ impl Work for Worker {
         Ok(Begun { by: std::process::id(), times: self.begun.load(Ordering::Relaxed) })
     }
 
-    async fn count(&self, _ctx: &Context, _request: (), out: &mut Sender<u64>) -> Result<()> {
+    async fn count(&self, ctx: &Context, _request: (), out: &mut Sender<u64>) -> Result<()> {
         for number in 0.. {
-            out.send(number).await?;
-            sleep(Duration::from_millis(10)).await;
+            tokio::select! {
+                () = sleep(Duration::from_millis(10)) => out.send(number).await?,
+                () = ctx.stopping() => return Err(Error::unavailable("this node stops: call again")),
+            }
         }
         Ok(())
     }
@@ -81,22 +89,51 @@ impl Work for Worker {
 
 /// Runs until it is told to stop.
 pub(crate) async fn run(service: String) -> ExitCode {
-    // However the program that started this one ends, its end of the pipe is closed then.
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read(&mut [0]);
-        std::process::exit(3);
-    });
-    let ready = || async {
-        println!("ready");
-        Ok(())
-    };
-    // Streams without an end do not finish in the time that calls have for that.
-    let service = Service::new(service).handle(Worker::default()).drain_timeout(Duration::from_secs(2));
-    match service.after_start(ready).run().await {
+    match start(service).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("a node of the scenarios: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn start(service: String) -> Result<()> {
+    let registry = FaultyRegistry::new(from_environment(&Environment::process())?);
+    let sick = Arc::new(AtomicBool::new(false));
+    listen(sick.clone(), registry.clone());
+    let mood = Check::new(move || {
+        let well = !sick.load(Ordering::Relaxed);
+        async move { if well { Ok(()) } else { Err(Error::unavailable("told to be sick")) } }
+    });
+    let ready = || async {
+        println!("ready");
+        Ok(())
+    };
+    Service::new(service)
+        .handle(Worker::default())
+        .registry(registry)
+        .check("mood", mood.interval(CHECKED_EVERY))
+        .after_start(ready)
+        .run()
+        .await
+}
+
+/// Does what the program that started this one says, line by line; and ends with it, however that ends, since this end
+/// of the pipe is closed then.
+fn listen(sick: Arc<AtomicBool>, registry: FaultyRegistry) {
+    std::thread::spawn(move || {
+        for word in std::io::stdin().lines().map_while(std::io::Result::ok) {
+            match &*word {
+                "be sick" => sick.store(true, Ordering::Relaxed),
+                "be well" => sick.store(false, Ordering::Relaxed),
+                _ => {
+                    let counts = registry.counts();
+                    println!("registered {}", counts.registered);
+                    println!("deregistered {}", counts.deregistered);
+                }
+            }
+        }
+        std::process::exit(3);
+    });
 }

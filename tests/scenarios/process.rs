@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    _input: ChildStdin,
+    input: ChildStdin,
 }
 
 /// A name that no other scenario and no other run of this program has.
@@ -38,7 +38,7 @@ impl Process {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Taken, since waiting for a child closes what it still has of it.
         let input = child.stdin.take().unwrap();
-        let mut process = Self { child, lines, _input: input };
+        let mut process = Self { child, lines, input };
         process.says("ready").await;
         process
     }
@@ -59,6 +59,11 @@ impl Process {
             }
         };
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("a node never says `{what}`"))
+    }
+
+    /// Tells it something: see the end of `node.rs`.
+    pub(crate) async fn tell(&mut self, word: &str) {
+        self.input.write_all(format!("{word}\n").as_bytes()).await.unwrap();
     }
 
     /// SIGKILL: it has no say in it.

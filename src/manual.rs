@@ -14,6 +14,9 @@ pub mod streams {}
 #[doc = include_str!("../docs/manual/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("../docs/manual/deadlines.md")]
+pub mod deadlines {}
+
 #[doc = include_str!("../docs/manual/performance.md")]
 pub mod performance {}
 

@@ -1,10 +1,12 @@
 //! A service and what generated code says about it and its methods.
 
-use proc_macro2::{Ident, TokenStream};
+use std::time::Duration;
+
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 use syn::{Attribute, Expr, Path};
 
-use crate::method::Method;
+use crate::method::{Attempts, Method};
 
 /// A service and all that is known about it.
 pub(crate) struct Service {
@@ -113,13 +115,20 @@ fn descriptor(service: &Service, method: &Method) -> TokenStream {
     let idempotent = method.idempotent.then(|| quote!(.idempotent()));
     let no_get = method.no_get.then(|| quote!(.no_get()));
     let deprecated = method.deprecated.then(|| quote!(.deprecated()));
-    let timeout = method.timeout.map(|timeout| {
-        let seconds = proc_macro2::Literal::u64_unsuffixed(timeout.as_secs());
-        let nanoseconds = proc_macro2::Literal::u32_unsuffixed(timeout.subsec_nanos());
-        quote!(.timeout(::core::time::Duration::new(#seconds, #nanoseconds)))
-    });
+    let timeout = method.timeout.map(duration).map(|timeout| quote!(.timeout(#timeout)));
+    let Attempts { retries, attempt_timeout, hedge, coalesce } = method.attempts;
+    let retries = retries.map(Literal::u32_unsuffixed).map(|retries| quote!(.retries(#retries)));
+    let attempt_timeout = attempt_timeout.map(duration).map(|timeout| quote!(.attempt_timeout(#timeout)));
+    let hedge = hedge.map(duration).map(|after| quote!(.hedge(#after)));
+    let coalesce = coalesce.then(|| quote!(.coalesce()));
     quote! {
         #krate::__private::#describe::<Self>(#full_name, #wire, #path, #doc)
-            #idempotent #no_get #deprecated #timeout
+            #idempotent #no_get #deprecated #timeout #retries #attempt_timeout #hedge #coalesce
     }
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    let seconds = Literal::u64_unsuffixed(duration.as_secs());
+    let nanoseconds = Literal::u32_unsuffixed(duration.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanoseconds))
 }

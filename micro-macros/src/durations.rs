@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use syn::LitStr;
-
 use crate::errors::Errors;
+use crate::options::Opt;
 
-const EXAMPLE: &str =
-    "write a number and a unit, for example `timeout = \"500ms\"`, `\"2s\"` or `\"1m 30s\"`";
-
-/// The duration that a literal gives.
-pub(crate) fn read(literal: &LitStr, errors: &mut Errors) -> Option<Duration> {
+/// The duration that an option gives.
+pub(crate) fn read(option: &Opt, errors: &mut Errors) -> Option<Duration> {
+    let literal = option.text(errors)?;
+    let name = &option.name;
+    let example =
+        format!("write a number and a unit, for example `{name} = \"500ms\"`, `\"2s\"` or `\"1m 30s\"`");
     match humantime::parse_duration(&literal.value()) {
         Ok(Duration::ZERO) => {
-            errors.add(
-                literal,
-                format_args!(
-                    "a timeout of zero would fail every call\n{EXAMPLE}, or leave `timeout` out for no limit"
-                ),
-            );
+            let (what, without) = match name.to_string().as_str() {
+                "hedge" => ("a hedge after no time would make every call twice", "no hedging"),
+                "attempt_timeout" => ("an attempt of no time would fail", "no limit"),
+                _ => ("a timeout of zero would fail every call", "no limit"),
+            };
+            errors.add(&literal, format_args!("{what}\n{example}, or leave `{name}` out for {without}"));
             None
         }
         Ok(duration) => Some(duration),
         Err(error) => {
             let text = literal.value();
-            errors.add(literal, format_args!("`{text}` is not a duration: {error}\n{EXAMPLE}"));
+            errors.add(&literal, format_args!("`{text}` is not a duration: {error}\n{example}"));
             None
         }
     }

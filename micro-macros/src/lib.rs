@@ -83,6 +83,10 @@ use proc_macro::TokenStream;
 /// | `idempotent` | calling twice is the same as calling once: calls may be retried, and made with GET | not so |
 /// | `no_get` | an idempotent method that changes something: no link or cache may call it | GET is served |
 /// | `timeout = "1s 500ms"` | how long a call may take where its caller does not say | no limit of its own |
+/// | `retries = 3` | how many further attempts an idempotent call gets where its caller does not say | what the client says: 2 |
+/// | `attempt_timeout = "500ms"` | how long an attempt of an idempotent call may take before another one takes its place | no limit |
+/// | `hedge = "20ms"` | after which time a second node is asked as well; for idempotent methods with one message each way | off |
+/// | `coalesce` | calls of one client that ask the same at the same time share an answer; for idempotent methods with one message each way | each is made |
 /// | `name = "SayHello"` | the name on the wire | the method's, in `UpperCamelCase` |
 #[proc_macro_attribute]
 pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {

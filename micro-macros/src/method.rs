@@ -10,7 +10,7 @@ use syn::{Attribute, Path};
 
 use crate::errors::Errors;
 use crate::items::Function;
-use crate::options::Reader;
+use crate::options::{Opt, Reader};
 use crate::signature::{self, Argument, Door, Parts};
 use crate::{durations, names, types};
 
@@ -24,6 +24,7 @@ pub(crate) struct Method {
     pub(crate) idempotent: bool,
     pub(crate) no_get: bool,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) attempts: Attempts,
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) for_callers: Vec<Attribute>,
     pub(crate) context: Argument,
@@ -39,19 +40,37 @@ pub(crate) struct MethodOptions {
     idempotent: bool,
     no_get: bool,
     timeout: Option<Duration>,
+    attempts: Attempts,
     name: Option<String>,
+}
+
+/// What `#[micro(…)]` says about making a call more than once.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Attempts {
+    pub(crate) retries: Option<u32>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) hedge: Option<Duration>,
+    pub(crate) coalesce: bool,
 }
 
 const IN_CONTRACT: &[(&str, &str)] = &[
     ("idempotent", "idempotent"),
     ("no_get", "no_get"),
     ("timeout", "timeout = \"2s\""),
+    ("retries", "retries = 2"),
+    ("attempt_timeout", "attempt_timeout = \"500ms\""),
+    ("hedge", "hedge = \"20ms\""),
+    ("coalesce", "coalesce"),
     ("name", "name = \"Hello\""),
 ];
 const IN_IMPL: &[(&str, &str)] = &[
     ("idempotent", "idempotent"),
     ("no_get", "no_get"),
     ("timeout", "timeout = \"2s\""),
+    ("retries", "retries = 2"),
+    ("attempt_timeout", "attempt_timeout = \"500ms\""),
+    ("hedge", "hedge = \"20ms\""),
+    ("coalesce", "coalesce"),
     ("name", "name = \"Hello\""),
     ("skip", "skip"),
 ];
@@ -63,6 +82,7 @@ impl MethodOptions {
         let mut reader = Reader::new("`#[micro(…)]` on a method", known);
         let mut options = Self::default();
         let mut no_get = None;
+        let mut attempts = Vec::new();
         for tokens in &function.attributes.micro {
             for option in reader.read(tokens.clone(), errors) {
                 match option.name.unraw().to_string().as_str() {
@@ -73,7 +93,23 @@ impl MethodOptions {
                         no_get = Some(option.name);
                     }
                     "timeout" => {
-                        options.timeout = option.text(errors).and_then(|text| durations::read(&text, errors));
+                        options.timeout = durations::read(&option, errors);
+                    }
+                    "retries" => {
+                        options.attempts.retries = option.number(errors);
+                        attempts.push(option);
+                    }
+                    "attempt_timeout" => {
+                        options.attempts.attempt_timeout = durations::read(&option, errors);
+                        attempts.push(option);
+                    }
+                    "coalesce" => {
+                        options.attempts.coalesce = option.flag(errors);
+                        attempts.push(option);
+                    }
+                    "hedge" => {
+                        options.attempts.hedge = durations::read(&option, errors);
+                        attempts.push(option);
                     }
                     _ => {
                         options.name = option.text(errors).and_then(|text| names::identifier(&text, errors));
@@ -88,7 +124,37 @@ impl MethodOptions {
                  write `#[micro(idempotent, no_get)]`, or nothing",
             );
         }
+        check_attempts(&options, &attempts, errors);
         options
+    }
+}
+
+/// What makes a call more than once is for methods that bear it, and is nothing without retries.
+fn check_attempts(options: &MethodOptions, given: &[Opt], errors: &mut Errors) {
+    for option in given {
+        let name = option.name.unraw().to_string();
+        let coalesces = name == "coalesce";
+        if !options.idempotent {
+            let (why, value) = match coalesces {
+                true => ("two calls do not share an answer", ""),
+                false => ("a call that may have been processed is not made again", " = …"),
+            };
+            errors.add(
+                &option.name,
+                format_args!(
+                    "`{name}` is for idempotent methods: where calling twice is not the same as calling once, {why}\n\
+                     write `#[micro(idempotent, {name}{value})]` if that is so, and leave `{name}` out if not"
+                ),
+            );
+        } else if options.attempts.retries == Some(0) && name != "retries" && !coalesces {
+            errors.add(
+                &option.name,
+                format_args!(
+                    "`{name}` makes a further attempt, and `retries = 0` allows none\n\
+                     leave one of the two out"
+                ),
+            );
+        }
     }
 }
 
@@ -113,6 +179,7 @@ impl Method {
             idempotent: options.idempotent,
             no_get: options.no_get,
             timeout: options.timeout,
+            attempts: options.attempts,
             cfgs: attributes.cfgs().into_iter().cloned().collect(),
             for_callers: attributes.for_callers().into_iter().cloned().collect(),
             context,

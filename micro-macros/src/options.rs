@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, LitStr, Token};
+use syn::{Expr, LitInt, LitStr, Token};
 
 use crate::errors::Errors;
 
@@ -93,6 +93,20 @@ impl Opt {
             Some(_) => {}
         }
         literal
+    }
+
+    /// The value of an option that is a whole number.
+    pub(crate) fn number(&self, errors: &mut Errors) -> Option<u32> {
+        let number = match &self.value {
+            Value::Equals(tokens) => syn::parse2::<LitInt>(tokens.clone()).ok(),
+            Value::Nothing | Value::List(_) => None,
+        };
+        let number = number.and_then(|number| number.base10_parse().ok());
+        if number.is_none() {
+            let name = &self.name;
+            errors.add(self, format_args!("`{name}` takes a whole number\nwrite for example `{name} = 2`"));
+        }
+        number
     }
 
     /// The value of an option that is an expression.

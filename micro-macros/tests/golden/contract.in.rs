@@ -5,6 +5,10 @@ pub trait Greeter: Debug {
     #[micro(idempotent, timeout = "1s 500ms")]
     async fn hello(&self, ctx: &Context, request: HelloRequest) -> Result<HelloReply>;
 
+    /// Looks a name up.
+    #[micro(idempotent, retries = 3, attempt_timeout = "200ms", hedge = "20ms", coalesce)]
+    async fn find(&self, ctx: &Context, request: Name) -> Result<Found>;
+
     /// Counts.
     #[cfg(feature = "counting")]
     async fn count(&self, ctx: &Context, upto: Upto, out: &mut Sender<Number>) -> Result<()>;

@@ -7,6 +7,12 @@ pub trait Greeter: Debug + ::core::marker::Send + ::core::marker::Sync + 'static
         ctx: &Context,
         request: HelloRequest,
     ) -> impl ::core::future::Future<Output = Result<HelloReply>> + ::core::marker::Send;
+    /// Looks a name up.
+    fn find(
+        &self,
+        ctx: &Context,
+        request: Name,
+    ) -> impl ::core::future::Future<Output = Result<Found>> + ::core::marker::Send;
     /// Counts.
     #[cfg(feature = "counting")]
     fn count(
@@ -108,6 +114,23 @@ const _: () = {
     impl ::micro::__private::Returning for __Micro_hello {
         type Outcome = Result<HelloReply>;
     }
+    struct __Micro_find;
+    impl ::micro::__private::Signature for __Micro_find {
+        type Context = Context;
+        type Request = Name;
+        type Response = Found;
+        const DESCRIPTOR: &'static ::micro::__private::MethodDescriptor = &::micro::__private::describe_returning::<
+            Self,
+        >("greeter.v1.Greeter", "Find", "/greeter.v1.Greeter/Find", "Looks a name up.")
+            .idempotent()
+            .retries(3)
+            .attempt_timeout(::core::time::Duration::new(0, 200000000))
+            .hedge(::core::time::Duration::new(0, 20000000))
+            .coalesce();
+    }
+    impl ::micro::__private::Returning for __Micro_find {
+        type Outcome = Result<Found>;
+    }
     #[cfg(feature = "counting")]
     struct __Micro_count;
     #[cfg(feature = "counting")]
@@ -155,6 +178,7 @@ const _: () = {
         pub const DESCRIPTOR: &'static ::micro::__private::ServiceDescriptor = {
             const METHODS: &'static [::micro::__private::MethodDescriptor] = &[
                 *<__Micro_hello as ::micro::__private::Signature>::DESCRIPTOR,
+                *<__Micro_find as ::micro::__private::Signature>::DESCRIPTOR,
                 #[cfg(feature = "counting")]
                 *<__Micro_count as ::micro::__private::Signature>::DESCRIPTOR,
                 *<__Micro_sum as ::micro::__private::Signature>::DESCRIPTOR,
@@ -191,6 +215,19 @@ const _: () = {
                 &self.channel,
                 ctx,
                 <__Micro_hello as ::micro::__private::Signature>::DESCRIPTOR,
+                request,
+            )
+        }
+        /// Looks a name up.
+        pub fn find(
+            &self,
+            ctx: &::micro::__private::Context,
+            request: Name,
+        ) -> ::micro::__private::Call<Name, Found> {
+            ::micro::__private::call(
+                &self.channel,
+                ctx,
+                <__Micro_find as ::micro::__private::Signature>::DESCRIPTOR,
                 request,
             )
         }
@@ -263,6 +300,28 @@ const _: () = {
                         let __micro_this = ::std::sync::Arc::clone(&__micro_this);
                         async move {
                             <__MicroServed as Greeter>::hello(
+                                    &*__micro_this,
+                                    &__micro_ctx,
+                                    __micro_request,
+                                )
+                                .await
+                        }
+                    }),
+                );
+            }
+            {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_self);
+                ::micro::__private::Binder::endpoint(
+                    __micro_binder,
+                    <__Micro_find as ::micro::__private::Signature>::DESCRIPTOR,
+                    ::micro::__private::serve_returning::<
+                        __Micro_find,
+                        _,
+                        _,
+                    >(move |__micro_ctx, __micro_request| {
+                        let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                        async move {
+                            <__MicroServed as Greeter>::find(
                                     &*__micro_this,
                                     &__micro_ctx,
                                     __micro_request,
@@ -352,6 +411,9 @@ const _: () = {
         ) -> Result<HelloReply> {
             ::micro::__private::answer::<__Micro_hello>(&self.channel, ctx, request)
                 .await
+        }
+        async fn find(&self, ctx: &Context, request: Name) -> Result<Found> {
+            ::micro::__private::answer::<__Micro_find>(&self.channel, ctx, request).await
         }
         #[cfg(feature = "counting")]
         async fn count(

@@ -2,10 +2,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::retry::{Backoff, CircuitBreaker, Codes, Policy, RetryBudget};
 use super::{Client, HttpVersion, Inner};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
+use crate::error::Code;
 use crate::protocol::{Protocol, native};
 use crate::registry::{Discovery, Registry};
 use crate::selector::Selector;
@@ -20,7 +22,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// What is not set here is taken from the environment (`MICRO_REGISTRY`,
 /// `MICRO_REGISTRY_ADDRESS`, `MICRO_SELECTOR`, `MICRO_PROTOCOL`, `MICRO_IN_PROCESS`,
-/// `MICRO_CLIENT_REQUEST_TIMEOUT`), and else from the
+/// `MICRO_CLIENT_REQUEST_TIMEOUT`, `MICRO_CLIENT_RETRIES`), and else from the
 /// defaults.
 #[derive(Debug, Default)]
 #[must_use]
@@ -42,6 +44,7 @@ pub(super) struct Settings {
     pub(super) in_process: Option<bool>,
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Option<Duration>,
+    pub(super) policy: Policy,
     pub(super) connect_timeout: Duration,
     pub(super) max_connections: usize,
     pub(super) discovery_timeout: Duration,
@@ -68,6 +71,7 @@ impl Default for Settings {
             in_process: None,
             interceptors: Interceptors::default(),
             timeout: None,
+            policy: Policy::default(),
             connect_timeout: Duration::from_secs(3),
             max_connections: 4,
             discovery_timeout: Duration::from_secs(5),
@@ -192,6 +196,67 @@ impl ClientBuilder {
     /// unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = Some(timeout);
+        self
+    }
+
+    /// How many further attempts an idempotent call gets after one that failed with
+    /// [`retry_on`](Self::retry_on); 2 unless set here or with `MICRO_CLIENT_RETRIES`. What a method says in its
+    /// contract, and what a call says ([`Call::retries`](super::Call::retries)), is nearer and wins.
+    ///
+    /// With 0 no request is processed twice, hedges included. A call that was surely not processed moves to
+    /// another node in any case: nothing of it has happened yet.
+    ///
+    /// A call is idempotent where its method is, or where it has an idempotency key. It can be sent again where its
+    /// request is one message.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.0.policy.retries = Some(retries);
+        self
+    }
+
+    /// Which codes of idempotent calls are worth another attempt; [`Code::Unavailable`] unless set.
+    ///
+    /// Beside these, a node that says when to come back ([`Error::retry_after`](crate::Error::retry_after)) with
+    /// `unavailable` or `resource_exhausted` is taken at its word, and one that asks not to be tried again
+    /// ([`Error::forbids_retry`](crate::Error::forbids_retry)) is not.
+    pub fn retry_on(mut self, codes: impl AsRef<[Code]>) -> Self {
+        self.0.policy.codes = Codes::of(codes.as_ref());
+        self
+    }
+
+    /// How long to wait before another attempt; up to 25 ms unless set, then up to 50 ms, and so on.
+    pub fn retry_backoff(mut self, backoff: Backoff) -> Self {
+        self.0.policy.backoff = backoff;
+        self
+    }
+
+    /// How many of the calls to one service may be further attempts, see [`RetryBudget`]. `None` for no limit.
+    pub fn retry_budget(mut self, budget: impl Into<Option<RetryBudget>>) -> Self {
+        self.0.policy.budget = budget.into();
+        self
+    }
+
+    /// How long an attempt of an idempotent call may take before another one takes its place; no limit unless
+    /// set. The last attempt has all the time that is left: to break it off would win nothing. So has an attempt
+    /// for which the retry budget has no successor, and one of a call that is not idempotent, which runs once.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.0.policy.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Asks another node as well, where the first one has not answered an idempotent call after this time; the first
+    /// answer counts and the other attempt is cancelled. Off unless set. Good values are near the slowest twentieth
+    /// of all answers.
+    ///
+    /// A hedge is one of the [`retries`](Self::retries) and is paid from the [budget](Self::retry_budget). There is
+    /// none without another node. It is for calls with one message each way.
+    pub fn hedge(mut self, after: Duration) -> Self {
+        self.0.policy.hedge = Some(after);
+        self
+    }
+
+    /// When calls to a service that fails are refused here, see [`CircuitBreaker`]. `None` never refuses any.
+    pub fn circuit_breaker(mut self, breaker: impl Into<Option<CircuitBreaker>>) -> Self {
+        self.0.policy.breaker = breaker.into();
         self
     }
 

@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::Channel;
+use super::retry::Wishes;
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
@@ -38,6 +39,8 @@ pub(super) struct Options {
     pub(super) metadata: Metadata,
     pub(super) codec: Option<String>,
     pub(super) compression: Option<Compression>,
+    /// What few calls say, in a box so that the others are no larger for it.
+    pub(super) wishes: Option<Box<Wishes>>,
     /// The first option that was wrong; the call fails with it.
     wrong: Option<Error>,
 }
@@ -90,6 +93,63 @@ impl<A: Body, B: Body> Call<A, B> {
         self
     }
 
+    /// How many further attempts the call gets, where it is idempotent, in place of what its method or its client
+    /// says. See [`ClientBuilder::retries`](super::ClientBuilder::retries).
+    ///
+    /// ```ignore
+    /// let reply = greeter.hello(&ctx, request).retries(0).await?;
+    /// ```
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.wishes().retries = Some(retries);
+        self
+    }
+
+    /// How long an attempt of an idempotent call may take before another one takes its place. See
+    /// [`ClientBuilder::attempt_timeout`](super::ClientBuilder::attempt_timeout).
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.wishes().attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Asks another node as well where the first one has not answered an idempotent call after this time. See
+    /// [`ClientBuilder::hedge`](super::ClientBuilder::hedge).
+    pub fn hedge(mut self, after: Duration) -> Self {
+        self.wishes().hedge = Some(after);
+        self
+    }
+
+    /// Shares the answer with the same call, if another one is under way: of the same client to the same
+    /// service, with the same message and the same metadata. It is for idempotent methods with one message each way,
+    /// off unless set here or in the contract (`#[micro(idempotent, coalesce)]`), and nothing is kept:
+    /// an answer goes to those who wait for it.
+    ///
+    /// Calls that stay in the process are made each for itself.
+    pub fn coalesce(mut self, yes: bool) -> Self {
+        self.wishes().coalesce = Some(yes);
+        self
+    }
+
+    fn wishes(&mut self) -> &mut Wishes {
+        self.options.wishes.get_or_insert_default()
+    }
+
+    /// Answers with this where the call fails, after all its attempts: with a value that is good enough, or
+    /// with an error again. It is the last option of a call.
+    ///
+    /// ```ignore
+    /// let price = prices
+    ///     .current(&ctx, item)
+    ///     .timeout(Duration::from_millis(200))
+    ///     .fallback(|error| match error.code() {
+    ///         Code::Unavailable | Code::DeadlineExceeded => Ok(Price::LAST_KNOWN),
+    ///         _ => Err(error),
+    ///     })
+    ///     .await?;
+    /// ```
+    pub fn fallback<F: FnOnce(Error) -> Result<B>>(self, fallback: F) -> Fallback<A, B, F> {
+        Fallback { call: self, fallback }
+    }
+
     /// Makes the call, as `.await` does, and returns the metadata of the answer as well.
     pub async fn response(mut self) -> Result<Response<B>> {
         self.make().await
@@ -117,6 +177,39 @@ impl<A: Body, B: Body> IntoFuture for Call<A, B> {
 
     fn into_future(self) -> Self::IntoFuture {
         self.send().boxed()
+    }
+}
+
+/// A call with an answer for when it fails, see [`Call::fallback`].
+#[must_use = "a call is made when it is awaited"]
+pub struct Fallback<A, B, F> {
+    call: Call<A, B>,
+    fallback: F,
+}
+
+impl<A: Body, B: Body, F: FnOnce(Error) -> Result<B> + Send + 'static> IntoFuture for Fallback<A, B, F> {
+    type Output = Result<B>;
+    type IntoFuture = BoxFuture<'static, Result<B>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { mut call, fallback } = self;
+        async move {
+            match call.make().await {
+                Ok(response) => Ok(response.into_inner()),
+                Err(error) => {
+                    let answer = fallback(error)?;
+                    call.channel.0.target.get().inspect(|target| target.fell_back());
+                    Ok(answer)
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+impl<A, B, F> fmt::Debug for Fallback<A, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallback").field("call", &self.call).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::retry::Target;
 use super::{Call, Client};
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
@@ -19,13 +20,15 @@ pub(super) struct Destination {
     pub(super) service: String,
     /// The view of the service, from the first call on. Holding it keeps it up to date.
     pub(super) view: OnceLock<Arc<View>>,
+    /// What the client knows of the service, from the first call on.
+    pub(super) target: OnceLock<Arc<Target>>,
 }
 
 impl Channel {
     /// The way to the service that is registered under this name.
     pub fn new(client: &Client, service: impl Into<String>) -> Self {
         let (client, service) = (client.clone(), service.into());
-        Self(Arc::new(Destination { client, service, view: OnceLock::new() }))
+        Self(Arc::new(Destination { client, service, view: OnceLock::new(), target: OnceLock::new() }))
     }
 }
 

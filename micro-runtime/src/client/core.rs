@@ -1,9 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Channel;
 use super::builder::{DEFAULT_TIMEOUT, Settings};
 use super::connections::{Connections, Opener, PING_INTERVAL};
 use super::nodes::Nodes;
+use super::retry::{Policy, Target, TargetStats, Targets};
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
@@ -32,6 +34,8 @@ pub(super) struct Core {
     pub(super) interceptors: Interceptors,
     pub(super) timeout: Duration,
     pub(super) max_message_size: usize,
+    pub(super) policy: Policy,
+    targets: Targets,
 }
 
 impl Core {
@@ -102,7 +106,20 @@ impl Core {
             interceptors: settings.interceptors.clone(),
             timeout,
             max_message_size: settings.max_message_size,
+            policy: settings.policy.decided(environment)?,
+            targets: Targets::default(),
         })
+    }
+
+    /// What is known of the service that a channel leads to.
+    pub(super) fn target<'a>(&self, channel: &'a Channel) -> &'a Arc<Target> {
+        let destination = &channel.0;
+        destination.target.get_or_init(|| self.targets.get(&destination.service, &self.policy))
+    }
+
+    /// What was done for the calls to each service.
+    pub(super) fn stats(&self) -> Vec<TargetStats> {
+        self.targets.stats()
     }
 
     pub(super) fn discovery(&self) -> Option<&Discovery> {

@@ -12,6 +12,7 @@ use super::connections::{Connection, Way};
 use super::core::Core;
 use super::limit::{Limit, hold};
 use super::local::{self, Inside};
+use super::retry::{self, Avoided};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
@@ -25,7 +26,14 @@ const FAREWELLS: usize = 3;
 const FEW: usize = 16;
 
 /// How many nodes are tried that are out of use: each may take as long as a connection may.
-const LAST_RESORTS: usize = 3;
+const LAST_RESORTS: u32 = 3;
+
+/// So many nodes may refuse a call because they have too many, before it is no longer sent to the next one at
+/// once: where all are busy, no call is to visit all.
+const REFUSALS: u32 = 2;
+
+/// What an attempt that succeeds comes to.
+pub(super) type Sent = (Answer, Pick);
 
 /// Sends to one node after the other until one may have processed the request. None is tried again,
 /// but for one whose connection was about to close and that nobody can stand in for. The call counts as
@@ -36,23 +44,30 @@ pub(super) async fn send(
     outgoing: &mut Outgoing,
     limit: &Option<Limit>,
     stage: &Stage,
-) -> Result<(Answer, Pick)> {
+    tried: &mut Tried,
+) -> Result<Sent> {
     // Then the answer is returned before the node has said anything.
     let unheard = outgoing.method.request.stream && outgoing.method.response.stream;
-    let mut tried = Tried::default();
     loop {
         let picked = match core.nodes.known(channel) {
             Some(nodes) => {
                 stage.set(Stage::CONNECTING);
                 tried.pick(core, &nodes)
             }
-            None => hold(limit, look_up(core, channel, &mut tried, stage).boxed()).await?,
+            None => hold(limit, look_up(core, channel, tried, stage).boxed()).await?,
         };
-        let Some(mut pick) = picked else { return Err(tried.into_error(&channel.0.service)) };
+        let Some(mut pick) = picked else {
+            if tried.begins_anew() {
+                continue;
+            }
+            return Err(tried.take_error(&channel.0.service));
+        };
+        tried.picked(pick.candidate());
         match local::call(core, pick.candidate().node(), outgoing)? {
             Inside::Send => {}
             Inside::Called(answer) => {
                 stage.set(Stage::SENT);
+                tried.consumed = true;
                 let start = pick.since();
                 return match hold(limit, answer).await {
                     Ok(answer) => {
@@ -62,6 +77,7 @@ pub(super) async fn send(
                         Ok((local::answer(answer), pick))
                     }
                     Err(error) => {
+                        tried.last = Some(pick.candidate().clone());
                         pick.done(outcome(&error));
                         Err(error)
                     }
@@ -123,13 +139,16 @@ pub(super) async fn send(
                 }
                 return Ok((answer, pick));
             }
-            Err(error) if error.was_never_processed() && again => {
+            Err(error)
+                if error.was_never_processed() && again && tried.moves(&error, core.target(channel)) =>
+            {
                 limit.iter().for_each(Limit::unwatch);
                 let node = pick.candidate().clone();
                 pick.done(Outcome::Failed);
                 tried.nodes.push(Attempt { node, error, reused });
             }
             Err(error) => {
+                tried.last = Some(pick.candidate().clone());
                 pick.done(outcome(&error));
                 return Err(error);
             }
@@ -175,8 +194,18 @@ impl Stage {
         self.0.store(stage, Ordering::Relaxed);
     }
 
+    /// The error of a call that was as far as this when it ended.
+    pub(super) fn explain(&self, error: Error, limit: &Option<Limit>, service: &str) -> Error {
+        match (limit, self.before_sending()) {
+            (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
+                limit.exceeded_while(doing, service)
+            }
+            _ => error,
+        }
+    }
+
     /// What was being done, where the request was not sent yet.
-    pub(super) fn before_sending(&self) -> Option<&'static str> {
+    fn before_sending(&self) -> Option<&'static str> {
         match self.0.load(Ordering::Relaxed) {
             Self::LOOKING => Some("looking for a node of the service"),
             Self::CONNECTING => Some("connecting to a node of the service"),
@@ -197,10 +226,20 @@ pub(super) fn outcome(error: &Error) -> Outcome {
 
 /// The nodes that did not take the request, and why.
 #[derive(Default)]
-struct Tried {
+pub(super) struct Tried {
     nodes: Vec<Attempt>,
     /// How many of them were out of use already.
-    last_resorts: usize,
+    last_resorts: u32,
+    /// How many of them had too many calls.
+    refusals: u32,
+    /// Where the request may have been processed.
+    last: Option<Arc<Candidate>>,
+    /// Whether the request was handed over and is not here any more.
+    consumed: bool,
+    /// The nodes that other attempts of the same call were sent to.
+    avoided: Option<Arc<Avoided>>,
+    /// Whether those may be tried again where no other one is left.
+    repeats: bool,
 }
 
 struct Attempt {
@@ -211,8 +250,50 @@ struct Attempt {
 }
 
 impl Tried {
-    fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+    /// For an attempt of a call that has others. It `repeats` a node of theirs where no other one is left.
+    pub(super) fn avoiding(avoided: Arc<Avoided>, repeats: bool) -> Self {
+        Self { avoided: Some(avoided), repeats, ..Self::default() }
+    }
+
+    /// Whether no node was found that could be tried.
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.last.is_none()
+    }
+
+    /// Whether the request is not here any more.
+    pub(super) fn consumed(&self) -> bool {
+        self.consumed
+    }
+
+    /// All nodes that were tried.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Candidate>> {
+        self.nodes.iter().map(|tried| &tried.node).chain(&self.last)
+    }
+
+    /// Tells the other attempts where this one goes.
+    fn picked(&self, node: &Arc<Candidate>) {
+        if let Some(avoided) = &self.avoided {
+            avoided.add(node);
+        }
+    }
+
+    /// Whether there is somewhere to go once the nodes of earlier attempts may be tried again.
+    fn begins_anew(&self) -> bool {
+        self.repeats && self.avoided.as_ref().is_some_and(|avoided| avoided.clear())
+    }
+
+    /// Whether a call that a node did not take goes to the next one at once. What is closing or away is left for
+    /// nothing; where a server says that it has too many calls, another attempt is one more call for the others.
+    fn moves(&mut self, error: &Error, target: &retry::Target) -> bool {
+        if !error.is_remote() {
+            return true;
+        }
+        self.refusals += 1;
+        let moves = self.refusals <= REFUSALS && !error.forbids_retry() && target.may_try_again();
+        if moves {
+            target.failed(error);
+        }
+        moves
     }
 
     /// By its address: a node may register anew, as another candidate, while a call goes on.
@@ -221,7 +302,7 @@ impl Tried {
     }
 
     fn has(&self, node: &Candidate) -> bool {
-        self.of(node).next().is_some()
+        self.of(node).next().is_some() || self.avoided.as_ref().is_some_and(|avoided| avoided.has(node))
     }
 
     /// Whether a node did not take the request only because its connection was closing, as far as a few
@@ -262,7 +343,7 @@ impl Tried {
     }
 
     #[cold]
-    fn into_error(mut self, service: &str) -> Error {
+    fn take_error(&mut self, service: &str) -> Error {
         let Some(Attempt { error: last, .. }) = self.nodes.pop() else {
             return Error::unavailable(format!("no node of `{service}` is known")).never_processed();
         };
@@ -272,6 +353,12 @@ impl Tried {
         let others: Vec<_> = self.nodes.iter().map(|tried| tried.error.message()).collect();
         let message =
             format!("no node of `{service}` took the call: {}; {}", others.join("; "), last.message());
-        Error::new(last.code(), message).with_source(last).never_processed()
+        let all = self.nodes.iter().map(|tried| &tried.error).chain([&last]);
+        let after = all.filter_map(Error::retry_after).min();
+        let error = Error::new(last.code(), message).with_source(last).never_processed();
+        match after {
+            Some(after) => error.with_retry_after(after),
+            None => error,
+        }
     }
 }

@@ -32,6 +32,16 @@ impl Limit {
         })
     }
 
+    /// The same deadline, for another attempt of the same call.
+    pub(super) fn again(&self) -> Self {
+        Self { watched: AtomicBool::new(false), ..*self }
+    }
+
+    /// Whether there is so much time left.
+    pub(super) fn allows(&self, time: Duration) -> bool {
+        Instant::now().checked_add(time).is_some_and(|then| then < self.deadline)
+    }
+
     /// From now on the work ends by itself when its time is up: its connection sees to that, with one
     /// clock for all its calls.
     pub(super) fn watch(&self) {

@@ -2,11 +2,13 @@
 //!
 //! A call passes the interceptors, gets its deadline, picks a node from the view of its service,
 //! and goes out on the connection to that node. A node that cannot be reached is out of use at
-//! once and the call moves to another one.
+//! once and the call moves to another one. An idempotent call that fails is tried again, within a
+//! budget.
 
 mod builder;
 mod call;
 mod channel;
+mod coalesce;
 mod connections;
 mod core;
 mod failover;
@@ -16,17 +18,19 @@ mod limit;
 mod local;
 mod nodes;
 mod pipeline;
+mod retry;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use crate::protocol::Protocol;
 pub use builder::{ClientBuilder, DEFAULT_TIMEOUT};
-pub use call::{Call, Response};
+pub use call::{Call, Fallback, Response};
 pub use channel::{Channel, call, relay};
 pub use connections::HttpVersion;
 #[doc(hidden)]
 pub use generated::{answer, pass_on};
+pub use retry::{Backoff, CircuitBreaker, RetryBudget, TargetStats};
 
 use crate::error::Result;
 use crate::registry::Discovery;
@@ -65,6 +69,19 @@ impl Client {
     /// A client with options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
+    }
+
+    /// What the client did beyond making each call once, for each service that it has called, by name.
+    /// Nothing where it has not made a call yet.
+    ///
+    /// ```
+    /// # let client = micro_runtime::Client::new();
+    /// for target in client.stats() {
+    ///     println!("{}: {} retries, {} hedges", target.service, target.retries, target.hedges);
+    /// }
+    /// ```
+    pub fn stats(&self) -> Vec<TargetStats> {
+        self.0.core.get().map(Core::stats).unwrap_or_default()
     }
 
     /// What the client finds nodes with, opened if it was not yet. `None` where it has fixed

@@ -7,16 +7,16 @@ use tokio::time::Instant;
 
 use super::call::{Call, Options, Response};
 use super::core::Core;
-use super::failover::Stage;
 use super::held::held;
 use super::limit::{Limit, hold};
 use super::local::Keeper;
-use super::{Channel, failover, local};
+use super::retry::{self, Given, Wishes};
+use super::{Channel, coalesce, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::endpoint::{Body, Inbound, MethodDescriptor, Outbound};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::metadata::Around;
 use crate::protocol::Outgoing;
 
@@ -32,14 +32,16 @@ impl<A: Body, B: Body> Call<A, B> {
         let now = Instant::now();
         *context = in_call(std::mem::take(context), method, options, core, now);
         let mut limit = Limit::new(context, method, now);
+        let wishes = options.wishes.as_deref();
         if core.interceptors.is_empty() {
             let body = local::body(core, request, &encoding.codec)?;
             let mut outgoing = outgoing(core, method, context, &encoding, body);
             drop(encoding);
-            return transmit(channel, &mut outgoing, &mut limit).await;
+            return transmit(channel, context, wishes, &mut outgoing, &mut limit).await;
         }
         // It is large, and seldom needed.
-        intercepted(channel, method, std::mem::take(context), limit, encoding, request).boxed().await
+        let wishes = wishes.copied();
+        intercepted(channel, method, std::mem::take(context), wishes, limit, encoding, request).boxed().await
     }
 }
 
@@ -70,6 +72,7 @@ async fn intercepted<A: Body, B: Body>(
     channel: &Channel,
     method: &'static MethodDescriptor,
     context: Context,
+    wishes: Option<Wishes>,
     limit: Option<Limit>,
     encoding: Encoding,
     request: A,
@@ -86,7 +89,8 @@ async fn intercepted<A: Body, B: Body>(
                 let body = local::body_of::<A>(core, call.request, &encoding.codec)?;
                 let mut limit = Limit::new(&call.context, method, Instant::now());
                 let mut outgoing = outgoing(core, method, &call.context, &encoding, body);
-                let response: Response<B> = transmit(&channel, &mut outgoing, &mut limit).await?;
+                let sent = transmit(&channel, &call.context, wishes.as_ref(), &mut outgoing, &mut limit);
+                let response: Response<B> = sent.await?;
                 *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
                 Ok(match (response.answer.into_payload(), response.around) {
                     (Payload::Message(message), Some(around)) => {
@@ -127,19 +131,26 @@ fn outgoing(
 
 async fn transmit<B: Body>(
     channel: &Channel,
+    context: &Context,
+    wishes: Option<&Wishes>,
     outgoing: &mut Outgoing,
     limit: &mut Option<Limit>,
 ) -> Result<Response<B>> {
     let core = channel.0.client.core()?;
-    let stage = Stage::default();
-    // In a box of its own: two small ones are had faster than a large one.
-    let sent = Box::pin(failover::send(core, channel, outgoing, limit, &stage)).await;
-    let (answer, pick) = sent.map_err(|error| match (&limit, stage.before_sending()) {
-        (Some(limit), Some(doing)) if error.code() == Code::DeadlineExceeded => {
-            limit.exceeded_while(doing, &channel.0.service)
-        }
-        _ => error,
-    })?;
+    let given = Given { core, channel, context, wishes, limit };
+    if coalesce::applies(&given, outgoing) {
+        let answer = coalesce::ask(given, outgoing).await?;
+        let method = outgoing.method;
+        let read = B::read(answer.body, &outgoing.codec, |error| unreadable(method, error))?;
+        return Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around });
+    }
+    given.begin()?;
+    let (answer, pick) = if given.sources().races(outgoing) {
+        retry::race(given, outgoing).await?
+    } else {
+        // In a box of its own: two small ones are had faster than a large one.
+        Box::pin(retry::first(given, outgoing)).await?
+    };
     let method = outgoing.method;
     let explain = |error| unreadable(method, error);
     let codec = &outgoing.codec;

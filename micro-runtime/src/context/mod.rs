@@ -15,6 +15,9 @@ use values::Values;
 use crate::error::{Error, Result};
 use crate::metadata::{Metadata, NONE};
 
+/// How many attempts there were before (gRPC proposal A6).
+pub(crate) const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
 /// What a call carries beside its message. Every handler gets one and hands it to the calls it
 /// makes, which so inherit the deadline.
 ///
@@ -143,6 +146,18 @@ impl Context {
     /// what should go on is named with [`with_metadata`](Self::with_metadata).
     pub fn metadata(&self) -> &Metadata {
         self.incoming.as_ref().map_or(&NONE, |incoming| &incoming.metadata)
+    }
+
+    /// How many attempts the caller made before this one that may have been processed; 0 for the first, and
+    /// where this context serves no call. It is the metadata `grpc-previous-rpc-attempts`
+    /// (gRPC proposal A6).
+    ///
+    /// A call made in the context of one that is itself a retry is not retried where it may have been
+    /// processed: the caller at the top tries again, and not each one on the way.
+    pub fn previous_attempts(&self) -> u32 {
+        let incoming = self.incoming.as_ref().filter(|incoming| !incoming.metadata.is_empty());
+        let said = incoming.and_then(|incoming| incoming.metadata.get(PREVIOUS_ATTEMPTS));
+        said.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
     }
 
     /// The metadata that calls made in this context send.

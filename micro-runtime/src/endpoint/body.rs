@@ -42,6 +42,12 @@ pub trait Body: Sized + Send + 'static + sealed::Sealed {
     #[doc(hidden)]
     fn write(self, codec: &Codec) -> Result<Outbound>;
 
+    /// What is written, where that is one message, which stays.
+    #[doc(hidden)]
+    fn copied(&self, _codec: &Codec) -> Result<Option<Bytes>> {
+        Ok(None)
+    }
+
     #[doc(hidden)]
     fn into_payload(self) -> Payload;
 
@@ -184,6 +190,12 @@ impl<T: Message> Body for T {
         let mut buffer = BytesMut::new();
         codec.encode(&self, &mut buffer)?;
         Ok(Outbound::One(buffer.freeze()))
+    }
+
+    fn copied(&self, codec: &Codec) -> Result<Option<Bytes>> {
+        let mut buffer = BytesMut::new();
+        codec.encode(self, &mut buffer)?;
+        Ok(Some(buffer.freeze()))
     }
 
     fn into_payload(self) -> Payload {

@@ -2,7 +2,7 @@ use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 
 use super::{Body, Encode, Inbound, Messages, Outbound};
@@ -14,11 +14,12 @@ use crate::error::{Error, Result};
 pub struct Carried {
     body: Box<dyn Any + Send>,
     write: fn(Box<dyn Any + Send>, &Codec) -> Result<Outbound>,
+    copied: fn(&(dyn Any + Send), &Codec) -> Result<Option<Bytes>>,
 }
 
 impl Carried {
     pub(crate) fn new<B: Body>(body: B) -> Self {
-        Self { body: Box::new(body), write: write::<B> }
+        Self { body: Box::new(body), write: write::<B>, copied: copied::<B> }
     }
 
     /// Takes the body out, as a `B`.
@@ -31,6 +32,11 @@ impl Carried {
             Ok(body) => Ok(*body),
             Err(body) => B::read(inbound((self.write)(body, codec)?), codec, explain),
         }
+    }
+
+    /// What the body would be on the wire, where it is one message.
+    pub(crate) fn copied(&self, codec: &Codec) -> Result<Option<Bytes>> {
+        (self.copied)(&*self.body, codec)
     }
 
     /// Writes the body, which is to be sent after all.
@@ -50,6 +56,10 @@ fn write<B: Body>(body: Box<dyn Any + Send>, codec: &Codec) -> Result<Outbound> 
         Ok(body) => body.write(codec),
         Err(_) => Err(Error::internal("a body is of another type than it was made of")),
     }
+}
+
+fn copied<B: Body>(body: &(dyn Any + Send), codec: &Codec) -> Result<Option<Bytes>> {
+    body.downcast_ref::<B>().map_or(Ok(None), |body| body.copied(codec))
 }
 
 /// What is sent, as the other side gets it.

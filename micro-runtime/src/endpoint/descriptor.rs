@@ -40,6 +40,15 @@ pub struct MethodDescriptor {
     pub deprecated: bool,
     /// How long a call may take where neither the caller nor its context says so.
     pub timeout: Option<Duration>,
+    /// How many further attempts an idempotent call gets, where its caller does not say.
+    pub retries: Option<u32>,
+    /// How long an attempt of an idempotent call may take before another one takes its place, where its
+    /// caller does not say.
+    pub attempt_timeout: Option<Duration>,
+    /// After which time a second node is asked as well, where the caller does not say.
+    pub hedge: Option<Duration>,
+    /// Whether calls that ask the same at the same time share an answer, where the caller does not say.
+    pub coalesce: bool,
     /// What the method takes.
     pub request: BodyDescriptor,
     /// What the method answers.
@@ -94,6 +103,10 @@ impl MethodDescriptor {
             http_get: false,
             deprecated: false,
             timeout: None,
+            retries: None,
+            attempt_timeout: None,
+            hedge: None,
+            coalesce: false,
             request: BodyDescriptor::of::<A>(),
             response: BodyDescriptor::of::<B>(),
         }
@@ -125,6 +138,34 @@ impl MethodDescriptor {
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many further attempts a call gets.
+    #[must_use]
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.retries = Some(retries);
+        self
+    }
+
+    /// Sets how long one attempt may take.
+    #[must_use]
+    pub const fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets after which time a second node is asked as well.
+    #[must_use]
+    pub const fn hedge(mut self, after: Duration) -> Self {
+        self.hedge = Some(after);
+        self
+    }
+
+    /// Lets calls that ask the same at the same time share an answer.
+    #[must_use]
+    pub const fn coalesce(mut self) -> Self {
+        self.coalesce = true;
         self
     }
 

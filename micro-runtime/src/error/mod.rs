@@ -12,6 +12,7 @@
 mod code;
 mod detail;
 mod panic;
+mod push_back;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -43,6 +44,8 @@ struct Inner {
     /// Whether the remote method itself answered with the error, and not the way to it.
     answered: bool,
     never_processed: bool,
+    /// Whether this side has tried as often as it may, so that nobody above it should.
+    spent: bool,
 }
 
 /// The remote method whose call ended with the error.
@@ -64,6 +67,7 @@ impl Error {
             origin: None,
             answered: false,
             never_processed: false,
+            spent: false,
         }))
     }
 
@@ -155,18 +159,21 @@ impl Error {
     /// ```
     ///
     /// The codes `deadline_exceeded`, `canceled` and `unavailable` are true of the whole chain of
-    /// calls and stay, without the text.
+    /// calls and stay, without the text. Forwarded or not, an error whose call was tried again in vain tells
+    /// the caller not to do the same ([`with_no_retry`](Self::with_no_retry)).
     #[must_use]
     pub fn forward(mut self) -> Self {
         self.0.origin = None;
         self.0.answered = false;
-        self
+        let stop = self.stops_the_chain();
+        let answer = self.of_a_handler();
+        if stop { answer.with_no_retry() } else { answer }
     }
 
     /// Whether the request was surely not processed: the node could not be reached, or it refused
     /// the call before a handler saw it. Such a call may always move to another node.
     pub fn was_never_processed(&self) -> bool {
-        self.0.never_processed
+        self.0.never_processed || self.says_never_processed()
     }
 
     /// Marks the request as surely not processed.
@@ -179,24 +186,43 @@ impl Error {
     /// Takes the mark back: what it was true of is not what the error is told of now.
     pub(crate) fn maybe_processed(mut self) -> Self {
         self.0.never_processed = false;
-        self
+        self.of_a_handler()
     }
 
     /// The error as its caller gets it from a remote method: without what never travels.
     pub(crate) fn delivered(mut self, service: &str, method: &str) -> Self {
         self.0.source = None;
         self.0.never_processed = false;
+        self.0.spent = false;
         self.with_origin(service, method)
+    }
+
+    /// The same error for somebody else, without its source.
+    pub(crate) fn copied(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            code: inner.code,
+            message: inner.message.clone(),
+            details: inner.details.clone(),
+            metadata: inner.metadata.clone(),
+            source: None,
+            origin: inner.origin.clone(),
+            answered: inner.answered,
+            never_processed: inner.never_processed,
+            spent: inner.spent,
+        }))
     }
 
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
-        let Some(origin) = &self.0.origin else { return self };
+        let Some(origin) = &self.0.origin else { return self.of_a_handler() };
         let code = match self.code() {
             code @ (Code::DeadlineExceeded | Code::Canceled | Code::Unavailable) => code,
             _ => Code::Internal,
         };
-        Self::new(code, format!("a call to {origin} failed with {}", self.code())).with_source(self)
+        let answer = Self::new(code, format!("a call to {origin} failed with {}", self.code()));
+        let answer = if self.stops_the_chain() { answer.with_no_retry() } else { answer };
+        answer.with_source(self)
     }
 }
 

@@ -128,7 +128,12 @@ pub(crate) fn is_reserved(name: &str) -> bool {
             | "upgrade"
             | "user-agent"
     ) || name.starts_with("connect-")
-        || name.starts_with("grpc-")
+        || (name.starts_with("grpc-") && !is_of_retries(name))
+}
+
+/// What gRPC's proposal A6 says about attempts is metadata, in every protocol.
+fn is_of_retries(name: &str) -> bool {
+    matches!(name, "grpc-previous-rpc-attempts" | "grpc-retry-pushback-ms")
 }
 
 fn checked(name: &str, value: &[u8]) -> Result<(String, Bytes)> {

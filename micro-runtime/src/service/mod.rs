@@ -64,6 +64,7 @@ pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 /// | `MICRO_PROTOCOL` | the client's [`protocol`](crate::client::ClientBuilder::protocol) | what a node's record says |
 /// | `MICRO_IN_PROCESS` | the client's [`in_process`](crate::client::ClientBuilder::in_process) | `on` |
 /// | `MICRO_CLIENT_REQUEST_TIMEOUT` | the client's [`timeout`](crate::client::ClientBuilder::timeout) | 30 s |
+/// | `MICRO_CLIENT_RETRIES` | the client's [`retries`](crate::client::ClientBuilder::retries) | 2 |
 #[must_use = "a service does nothing until `run`, `start` or `in_memory` is called and awaited"]
 pub struct Service {
     name: String,

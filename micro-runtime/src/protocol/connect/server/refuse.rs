@@ -1,7 +1,7 @@
 //! Responses to requests that reached no handler.
 
 use bytes::BytesMut;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 
 use crate::codec::Codec;
@@ -120,6 +120,9 @@ pub(super) fn json(status: StatusCode, error: &Error) -> Response<WireBody> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers::extend(response.headers_mut(), error.metadata(), "");
+    if let Some(seconds) = error.retry_after_header() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

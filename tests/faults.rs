@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use micro::registry::conformance::{self, Promises};
 use micro::registry::{Discovery, Memory, Node, Registration, Registry as _};
 use micro::selector::Random;
 use micro::testing::{CallFaults, Cluster, Faults, FaultyRegistry, RegistryCounts};
@@ -313,7 +315,7 @@ async fn a_registry_that_forgot_everything_says_so_to_those_who_watch() {
     let registry = FaultyRegistry::new(Memory::new());
     let node = Registration::new("a", Node::new("a-1", "127.0.0.1:1"));
     registry.register(&node, Duration::from_secs(60)).await.unwrap();
-    let discovery = Discovery::new(std::sync::Arc::new(registry.clone()));
+    let discovery = Discovery::new(Arc::new(registry.clone()));
     let view = discovery.view("a").unwrap();
     view.ready(None).await.unwrap();
     assert_eq!(view.nodes().len(), 1);
@@ -321,6 +323,12 @@ async fn a_registry_that_forgot_everything_says_so_to_those_who_watch() {
     while !view.nodes().is_empty() {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_registry_with_which_nothing_is_wrong_is_the_registry_inside() {
+    let registry = FaultyRegistry::new(Memory::new());
+    conformance::run(|| Arc::new(registry.clone()), Promises::default()).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use micro::call::{Interceptor, Invocation, Next, Payload};
-use micro::{Code, Context, Error, Result};
+use micro::{Client, Context, Error, Result};
 use tokio::time::{Instant, sleep};
 
 use crate::node::WorkClient;
@@ -15,8 +14,11 @@ const CALLERS: u64 = 8;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Constant load.
-#[derive(Clone, Default)]
-pub(crate) struct Load(Arc<Mutex<Tally>>);
+#[derive(Clone)]
+pub(crate) struct Load {
+    client: Client,
+    tally: Arc<Mutex<Tally>>,
+}
 
 /// What the calls of some time came to.
 #[derive(Default)]
@@ -25,14 +27,14 @@ pub(crate) struct Tally {
     took: Vec<Duration>,
     failed: usize,
     first_error: Option<Error>,
-    made_again: usize,
 }
 
 impl Load {
-    /// Calls in the background until the program ends.
-    pub(crate) fn start(&self, work: &WorkClient) {
+    /// Calls this service in the background, until the program ends.
+    pub(crate) fn start(client: Client, service: &str) -> Self {
+        let load = Self { client, tally: Arc::default() };
         for caller in 0..CALLERS {
-            let (load, work) = (self.clone(), work.clone());
+            let (load, work) = (load.clone(), WorkClient::with_name(&load.client, service));
             tokio::spawn(async move {
                 for number in caller.. {
                     let start = Instant::now();
@@ -42,6 +44,7 @@ impl Load {
                 }
             });
         }
+        load
     }
 
     /// What the calls came to since this was asked the last time.
@@ -49,28 +52,13 @@ impl Load {
         std::mem::take(&mut *self.tally())
     }
 
-    /// Makes a call once more whose node died before it answered.
-    pub(crate) fn again(&self) -> impl Interceptor {
-        let load = self.clone();
-        move |call: Invocation, next: Next| {
-            let load = load.clone();
-            async move { load.call(call, next).await }
-        }
-    }
-
-    async fn call(&self, call: Invocation, next: Next) -> Result<Payload> {
-        let again = call.try_clone().filter(|call| call.method.idempotent);
-        match (next.clone().run(call).await, again) {
-            (Err(error), Some(again)) if error.code() == Code::Unavailable => {
-                self.tally().made_again += 1;
-                next.run(again).await
-            }
-            (answer, _) => answer,
-        }
+    /// How many calls were made again so far, because their node died before it answered.
+    pub(crate) fn retries(&self) -> u64 {
+        self.client.stats().iter().map(|target| target.retries).sum()
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,7 +76,6 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Self) {
         self.took.extend(other.took);
         self.failed += other.failed;
-        self.made_again += other.made_again;
         self.first_error = self.first_error.take().or(other.first_error);
     }
 
@@ -111,9 +98,8 @@ impl fmt::Display for Tally {
         let (half, most) = (at(50), at(99));
         write!(
             f,
-            "{calls:>6} calls   {:>2} failed   {succeeded:6.2} %   p50 {half:4.1} ms   p99 {most:5.1} ms   \
-             {:>2} made again",
-            self.failed, self.made_again
+            "{calls:>6} calls   {:>2} failed   {succeeded:6.2} %   p50 {half:4.1} ms   p99 {most:5.1} ms",
+            self.failed
         )
     }
 }

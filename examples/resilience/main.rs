@@ -20,7 +20,6 @@ use fleet::Fleet;
 use load::{Load, Tally};
 use micro::registry::{Discovery, View, from_environment};
 use micro::{Client, Environment, Error, Result};
-use node::WorkClient;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at, sleep};
 
@@ -65,21 +64,28 @@ async fn watch(over: impl Future<Output = ()>) -> Result<ExitCode> {
     let discovery = Discovery::new(from_environment(&Environment::process())?);
     let view = discovery.view(&service)?;
     view.ready(None).await?;
-    let load = Load::default();
-    let client = Client::builder().discovery(discovery).intercept(load.again()).build();
-    load.start(&WorkClient::with_name(&client, service));
+    // With the defaults for all else: retries of calls that may be made twice, within a budget, are among them.
+    let client = Client::builder().discovery(discovery).build();
+    let load = Load::start(client, &service);
 
     let (tell, mut news) = mpsc::channel(16);
     let mut trouble = tokio::spawn(fleet.trouble(TROUBLE_EVERY, tell));
     let second = Duration::from_secs(1);
     let mut seconds = interval_at(Instant::now() + second, second);
-    let mut total = Tally::default();
+    let (mut total, mut retried) = (Tally::default(), 0);
     tokio::pin!(over);
     loop {
         tokio::select! {
             _ = seconds.tick() => {
                 let tally = load.take();
-                println!("{tally}   {}   {}", nodes(&view), news.try_recv().unwrap_or_default());
+                let retries = load.retries();
+                let again = retries - retried;
+                println!(
+                    "{tally}   {again:>2} retries   {}   {}",
+                    nodes(&view),
+                    news.try_recv().unwrap_or_default()
+                );
+                retried = retries;
                 total.add(tally);
             }
             ended = &mut trouble => ended.map_err(|error| Error::internal(error.to_string()))??,
@@ -87,7 +93,7 @@ async fn watch(over: impl Future<Output = ()>) -> Result<ExitCode> {
         }
     }
     total.add(load.take());
-    println!("\n{total}, in all");
+    println!("\n{total}   {:>2} retries, in all", load.retries());
     if let Some(error) = total.first_error() {
         println!("the first of the calls that failed: {error}");
         return Ok(ExitCode::FAILURE);

@@ -42,6 +42,9 @@ pub mod balancing {}
 #[doc = include_str!("../docs/manual/shutting-down.md")]
 pub mod shutting_down {}
 
+#[doc = include_str!("../docs/manual/metrics.md")]
+pub mod metrics {}
+
 #[doc = include_str!("../docs/manual/protobuf.md")]
 pub mod protobuf {}
 

@@ -221,9 +221,9 @@ async fn a_node_is_new_where_it_joins_others_and_not_where_it_was_there_first() 
     };
     register("a").await;
     register("b").await;
-    let view = Discovery::new(Arc::new(registry.clone())).view("who").unwrap();
+    let discovery = Discovery::new(Arc::new(registry.clone()));
+    let view = discovery.view("who").unwrap();
     let there = view.until(|nodes| nodes.len() == 2).await;
-    view.ready(None).await.unwrap();
     assert!(there.iter().all(|node| node.joined(Instant::now()).is_none()));
     register("c").await;
     let all = view.until(|nodes| nodes.len() == 3).await;

@@ -9,9 +9,10 @@
 //! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
 //! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
-//! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors |
-//! | 0 | error · metadata · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
+//! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors · [`admission`] who is let in |
+//! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
+pub mod admission;
 pub mod call;
 pub mod client;
 pub mod codec;
@@ -22,6 +23,7 @@ mod error;
 pub mod health;
 pub mod message;
 mod metadata;
+pub mod metrics;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod protocol;
@@ -40,12 +42,13 @@ mod tls;
 pub mod transport;
 
 pub use client::{Call, Client, Response};
-pub use context::Context;
+pub use context::{Context, Priority};
 pub use environment::Environment;
 pub use error::{Code, Detail, Error, Result};
 pub use health::Health;
 pub use message::{AnyMessage, Message};
 pub use metadata::Metadata;
+pub use metrics::Metrics;
 pub use service::{Running, Service};
 pub use stream::{CHANNEL_CAPACITY, Sender, Streaming};
 

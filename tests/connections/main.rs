@@ -10,10 +10,12 @@ mod busy;
 mod http1;
 mod http2;
 mod lab;
+mod leaving;
 mod raw;
 mod refusals;
 mod shapes;
 mod strangers;
+mod ten_thousand;
 #[cfg(unix)]
 mod unix;
 mod watched;

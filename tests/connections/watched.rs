@@ -64,6 +64,11 @@ impl Watched {
         self.wait(|seen| seen.closed >= count).await;
     }
 
+    /// How many connections the client has closed.
+    pub(crate) fn now_closed(&self) -> usize {
+        self.0.seen.borrow().closed
+    }
+
     /// The first bytes that were sent on the connection of this number.
     pub(crate) fn opening(&self, number: usize) -> Vec<u8> {
         self.0.openings.lock().unwrap()[number].clone()

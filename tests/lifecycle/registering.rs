@@ -38,7 +38,8 @@ async fn a_registry_that_was_away_and_came_back_empty_has_the_node_again_within_
     let status = running.registration();
     assert!(status.age().unwrap() > 80 * SECOND, "{status:?}");
     assert!(status.failures_in_a_row > 3 && status.error.as_ref().unwrap().contains("is down"), "{status:?}");
-    assert!(!running.health_report().check("registry").unwrap().healthy);
+    let report = running.health_report();
+    assert!(!report.check("registry").unwrap().healthy && report.serving);
     // It goes on all the same.
     assert_eq!(running.state(), NodeState::Ready);
     assert!(running.health().is_serving());
@@ -157,4 +158,22 @@ async fn another_node_of_the_same_id_is_left_where_it_is() {
     first.stop().await.unwrap();
     assert_eq!(registry.nodes().await.len(), 1);
     second.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_says_that_what_is_known_of_other_services_is_old() {
+    let registry = Moody::default();
+    let running = registry.service("work").handle(Work::default()).start().await.unwrap();
+    WorkClient::new(&running.client()).quick(&Context::new(), ()).await.unwrap();
+    let is_current = || running.health_report().check("discovery").unwrap().healthy;
+    sleep(30 * SECOND).await;
+    assert!(is_current());
+    registry.set(Mood::Down);
+    sleep(30 * SECOND).await;
+    assert!(!is_current());
+    // It gates nothing: other nodes would know no more.
+    assert!(running.health().is_serving());
+    registry.set(Mood::Well);
+    sleep(30 * SECOND).await;
+    assert!(is_current());
 }

@@ -8,9 +8,10 @@ use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
 use crate::error::Code;
+use crate::metrics::Metrics;
 use crate::protocol::{Protocol, native};
 use crate::registry::{Discovery, Registry};
-use crate::selector::{Filter, Narrowing, OutlierEjection, Selector, Split};
+use crate::selector::{Narrowing, OutlierEjection, Selector};
 use crate::tls::ClientTls;
 use crate::transport::{Sockets, Transport};
 
@@ -26,7 +27,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// defaults.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct ClientBuilder(Settings);
+pub struct ClientBuilder(pub(super) Settings);
 
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -55,6 +56,8 @@ pub(super) struct Settings {
     pub(super) call_window: u32,
     pub(super) connection_window: u32,
     pub(super) max_buffered: usize,
+    /// Made when it is first needed, where none was given.
+    pub(super) metrics: Option<Metrics>,
 }
 
 impl Default for Settings {
@@ -85,6 +88,7 @@ impl Default for Settings {
             call_window: native::Settings::default().call_window,
             connection_window: native::Settings::default().connection_window,
             max_buffered: native::MAX_BUFFERED,
+            metrics: None,
         }
     }
 }
@@ -116,63 +120,6 @@ impl ClientBuilder {
     /// Picks nodes with this balancer; [`P2c`](crate::selector::P2c) unless set.
     pub fn selector(mut self, selector: impl Selector) -> Self {
         self.0.selector = Some(Arc::new(selector));
-        self
-    }
-
-    /// When nodes that answer with failures are taken out of use for a while; as [`OutlierEjection::new`] says unless
-    /// set, and `None` for never. Nodes that cannot be reached are out of use at once, whatever is set.
-    ///
-    /// What is known of a node is shared by the clients that share a [`Discovery`]: a node that one of them has taken
-    /// out of use is so for all.
-    pub fn outlier_ejection(mut self, limits: impl Into<Option<OutlierEjection>>) -> Self {
-        self.0.outliers = limits.into();
-        self
-    }
-
-    /// How long it takes until a node that joins others has its full share of the calls; 10 s unless set, zero for at
-    /// once. Until then it has a part of its share that grows evenly, from a tenth on, so that it can fill its caches
-    /// and open its connections. Nodes that were there when the client came have their full share.
-    ///
-    /// It does not hold for [`hash`](crate::selector::Hash), whose keys belong to their node from the start.
-    pub fn slow_start(mut self, time: Duration) -> Self {
-        self.0.slow_start = time;
-        self
-    }
-
-    /// Calls nodes like this: those of a version, or with a label. Several filters all hold.
-    /// [`Call::filter`](super::Call::filter) is for one call.
-    ///
-    /// This and the following options are about nodes that a registry lists, and not about fixed
-    /// [`address`](Self::address)es.
-    pub fn filter(mut self, filter: Filter) -> Self {
-        self.0.narrowing.filters.push(filter);
-        self
-    }
-
-    /// Where the client is; `MICRO_ZONE` unless set, or else nowhere. Nodes whose metadata has the same `zone` are
-    /// preferred, as long as at least half of them are in use; the others are for when they are not.
-    pub fn zone(mut self, zone: impl Into<String>) -> Self {
-        self.0.narrowing.zone = Some(zone.into());
-        self
-    }
-
-    /// Calls no more than so many nodes of each service; all unless set. It is for fleets so large that a connection
-    /// from each client to each node is too much. Which nodes is drawn once for each client, each node gets about as
-    /// many clients as any other, and a node that comes or goes changes one of them at the most. Where none of them is
-    /// in use, or more than half are not, calls go to the others.
-    pub fn subset(mut self, nodes: usize) -> Self {
-        self.0.narrowing.subset = Some(nodes);
-        self
-    }
-
-    /// Splits calls between versions: `[("1.*", 90), ("2.*", 10)]` is nine of ten to versions that begin with `1.`, and
-    /// one to those that begin with `2.`. All go to the nodes in use unless set.
-    ///
-    /// Calls with the same [key](super::Call::affinity) go to the same version, as long as the shares stay. The share of a
-    /// version that has no node in use goes to the others; versions that are not named get calls only where none of the
-    /// named ones has a node in use.
-    pub fn split<V: Into<String>>(mut self, shares: impl IntoIterator<Item = (V, u32)>) -> Self {
-        self.0.narrowing.split = Split::new(shares);
         self
     }
 
@@ -332,8 +279,8 @@ impl ClientBuilder {
     /// How many connections of HTTP/2, and of the native wire, there may be to one node; 4 unless set, 1 at the
     /// least. There is one until it is busy, with 16 calls in flight or as many as the node takes at a time, where a
     /// stream counts as 8; then there is another one for the calls to come. On a runtime with a single thread there
-    /// is another one only where the node takes no more. Those of HTTP/2 that are not used for
-    /// 50 s to 100 s are closed, all but one; those of the native wire when their server finds them idle.
+    /// is another one only where the node takes no more. Those that are not used for 50 s to 100 s are closed, all but
+    /// one, and that one when the node leaves the registry or its server finds it idle.
     ///
     /// Over HTTP/1.1 there is a connection for each call in flight, whatever is set.
     pub fn max_connections_per_node(mut self, connections: usize) -> Self {
@@ -373,6 +320,13 @@ impl ClientBuilder {
     /// would make it more fails its call with `resource_exhausted`.
     pub fn max_buffered(mut self, bytes: usize) -> Self {
         self.0.max_buffered = bytes;
+        self
+    }
+
+    /// Counts here, together with others that have it; with [`Metrics`] of its own unless set.
+    /// [`Metrics::off`] counts nothing.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.0.metrics = Some(metrics);
         self
     }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::counted::Counted;
 use super::nodes::Narrowed;
 use super::retry::Target;
 use super::{Call, Client};
@@ -25,6 +26,7 @@ pub(super) struct Destination {
     pub(super) narrowed: Narrowed,
     /// What the client knows of the service, from the first call on.
     pub(super) target: OnceLock<Arc<Target>>,
+    pub(super) counted: Counted,
 }
 
 impl Channel {
@@ -37,6 +39,7 @@ impl Channel {
             view: OnceLock::new(),
             narrowed: Narrowed::default(),
             target: OnceLock::new(),
+            counted: Counted::default(),
         }))
     }
 }

@@ -11,6 +11,7 @@ use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::metrics::Metrics;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
 use crate::registry::{self, Discovery, Locals};
@@ -36,11 +37,12 @@ pub(super) struct Core {
     pub(super) max_message_size: usize,
     pub(super) policy: Policy,
     targets: Targets,
+    pub(super) metrics: Metrics,
 }
 
 impl Core {
     /// Decides what is not set: by the environment, else by the defaults.
-    pub(super) fn open(settings: &Settings) -> Result<Self> {
+    pub(super) fn open(settings: &Settings, metrics: Metrics) -> Result<Self> {
         let environment = &settings.environment;
         let selector = match (&settings.selector, environment.get("MICRO_SELECTOR")?) {
             (Some(selector), _) => selector.clone(),
@@ -84,6 +86,7 @@ impl Core {
             tls: settings.tls.as_ref().map(ClientTls::open).transpose()?,
             connect_timeout: settings.connect_timeout,
             max_connections: settings.max_connections,
+            tally: Arc::default(),
         };
         let native = native::Settings {
             call_window: settings.call_window,
@@ -98,10 +101,16 @@ impl Core {
             keep_alive_timeout: PING_TIMEOUT,
             always_asks: false,
         };
+        let connections = Connections::new(opener, settings.http_version, native, bounds);
+        connections.observe(&metrics);
+        if let Some(discovery) = nodes.discovery() {
+            connections.follow(discovery);
+            discovery.observe(&metrics);
+        }
         Ok(Self {
             nodes,
             balancing: Balancing { selector, policy },
-            connections: Connections::new(opener, settings.http_version, native, bounds),
+            connections,
             protocol,
             locals,
             prefers_http,
@@ -113,6 +122,7 @@ impl Core {
             max_message_size: settings.max_message_size,
             policy: settings.policy.decided(environment)?,
             targets: Targets::default(),
+            metrics,
         })
     }
 
@@ -174,7 +184,7 @@ mod tests {
         let open = |builder: ClientBuilder, environment: &[(&str, &str)]| {
             let environment = Environment::from_iter(environment.iter().copied());
             let settings = builder.registry(Memory::new()).environment(environment).into();
-            let core = Core::open(&settings).unwrap();
+            let core = Core::open(&settings, Metrics::off()).unwrap();
             (core.balancing.selector.name(), core.timeout)
         };
         let environment = [("MICRO_SELECTOR", "random"), ("MICRO_CLIENT_REQUEST_TIMEOUT", "7s")];

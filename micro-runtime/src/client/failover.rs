@@ -59,6 +59,9 @@ pub(super) async fn send(
             }
             return Err(tried.take_error(&channel.0.service));
         };
+        if !tried.is_empty() {
+            channel.0.counted.of(outgoing.method, &core.metrics).again();
+        }
         tried.picked(pick.candidate());
         match local::call(core, pick.candidate().node(), outgoing)? {
             Inside::Send => {}

@@ -1,6 +1,7 @@
 //! Calls to services in the same process.
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 
 use super::core::Core;
 use super::held::held;
@@ -33,7 +34,7 @@ pub(super) enum Inside {
     Called(BoxFuture<'static, Result<LocalAnswer>>),
     /// The call has to be sent, and is encoded.
     Send,
-    /// The node stops, and the call can go to another one.
+    /// The node stops, or is too busy, and the call can go to another one.
     Refused(Error),
 }
 
@@ -58,6 +59,11 @@ pub(super) fn call(core: &Core, node: &Node, outgoing: &mut Outgoing) -> Result<
                 let text = format!("{} in this process did not take the call: it stops", node.id);
                 return Ok(Inside::Refused(Error::unavailable(text).never_processed()));
             }
+            Entered::Refused { body, error } if error.was_never_processed() => {
+                outgoing.body = Outbound::Carried(body);
+                return Ok(Inside::Refused(error));
+            }
+            Entered::Refused { error, .. } => return Ok(Inside::Called(ready(Err(error)).boxed())),
             Entered::Full(call) => carried = call.body,
         }
     }

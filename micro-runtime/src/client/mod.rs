@@ -5,12 +5,14 @@
 //! once and the call moves to another one. An idempotent call that fails is tried again, within a
 //! budget.
 
+mod balancing;
 mod builder;
 mod call;
 mod channel;
 mod coalesce;
 mod connections;
 mod core;
+mod counted;
 mod failover;
 mod generated;
 mod held;
@@ -33,6 +35,7 @@ pub use generated::{answer, pass_on};
 pub use retry::{Backoff, CircuitBreaker, RetryBudget, TargetStats};
 
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::registry::Discovery;
 use crate::selector::NodeStatus;
 use builder::Settings;
@@ -128,14 +131,23 @@ impl Client {
         true
     }
 
+    /// What it counts: how often and how long it calls, its connections, and its views of the registry.
+    ///
+    /// It is the client's own unless [`ClientBuilder::metrics`] gave it another one.
+    pub fn metrics(&self) -> Metrics {
+        let mut settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.metrics.get_or_insert_with(Metrics::new).clone()
+    }
+
     fn core(&self) -> Result<&Core> {
         if let Some(core) = self.0.core.get() {
             return Ok(core);
         }
         // The lock makes two first calls open one registry.
-        let settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = self.0.settings.lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.core.get().is_none() {
-            let core = Core::open(&settings)?;
+            let metrics = settings.metrics.get_or_insert_with(Metrics::new).clone();
+            let core = Core::open(&settings, metrics)?;
             return Ok(self.0.core.get_or_init(|| core));
         }
         drop(settings);

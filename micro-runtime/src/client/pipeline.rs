@@ -11,7 +11,7 @@ use super::held::held;
 use super::limit::{Limit, hold};
 use super::local::Keeper;
 use super::retry::{self, Given, Wishes};
-use super::{Channel, coalesce, local};
+use super::{Channel, coalesce, counted, local};
 use crate::call::{Invocation, Payload};
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
@@ -31,18 +31,25 @@ impl<A: Body, B: Body> Call<A, B> {
             compression: options.compression.or(core.compression),
         };
         let now = Instant::now();
+        let counting = channel.0.counted.of(method, &core.metrics).begin(now);
         *context = in_call(std::mem::take(context), method, options, core, now);
         let mut limit = Limit::new(context, method, now);
         let wishes = options.wishes.as_deref();
-        if core.interceptors.is_empty() {
-            let body = local::body(core, request, &encoding.codec)?;
-            let mut outgoing = outgoing(core, method, context, &encoding, body);
-            drop(encoding);
-            return transmit(channel, context, wishes, &mut outgoing, &mut limit).await;
-        }
-        // It is large, and seldom needed.
-        let wishes = wishes.copied();
-        intercepted(channel, method, std::mem::take(context), wishes, limit, encoding, request).boxed().await
+        let answered = if core.interceptors.is_empty() {
+            match local::body(core, request, &encoding.codec) {
+                Ok(body) => {
+                    let mut outgoing = outgoing(core, method, context, &encoding, body);
+                    drop(encoding);
+                    transmit(channel, context, wishes, &mut outgoing, &mut limit).await
+                }
+                Err(error) => Err(error),
+            }
+        } else {
+            // It is large, and seldom needed.
+            let (context, wishes) = (std::mem::take(context), wishes.copied());
+            intercepted(channel, method, context, wishes, limit, encoding, request).boxed().await
+        };
+        counted::ended(answered, counting)
     }
 }
 

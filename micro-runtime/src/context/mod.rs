@@ -3,6 +3,7 @@
 mod affinity;
 mod incoming;
 mod origin;
+mod priority;
 mod values;
 
 use std::fmt;
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 pub(crate) use affinity::{hash, mix};
 pub(crate) use incoming::{Incoming, ReplyMetadata};
 pub(crate) use origin::{Departure, Origin};
+use priority::PRIORITY;
+pub use priority::Priority;
 use values::Values;
 
 use crate::error::{Error, Result};
@@ -22,6 +25,9 @@ use crate::metadata::{Metadata, NONE};
 
 /// How many attempts there were before (gRPC proposal A6).
 pub(crate) const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
+/// What handlers see as the address of a caller in their process.
+pub(crate) const IN_PROCESS: &str = "in-process";
 
 /// What a call carries beside its message. Every handler gets one and hands it to the calls it
 /// makes, which so inherit the deadline.
@@ -128,12 +134,36 @@ impl Context {
         self.values.get()
     }
 
-    /// The same context, sending this as well.
+    /// The same context with a [`Priority`] for the calls that are made in it, in place of the one that they
+    /// would have.
+    #[must_use]
+    pub fn with_priority(&self, priority: Priority) -> Self {
+        let mut outgoing = self.outgoing().clone();
+        // Both are good: they are made here.
+        let _ = outgoing.insert(PRIORITY, priority.as_str());
+        Self { outgoing: Some(Arc::new(outgoing)), ..self.clone() }
+    }
+
+    /// The priority of the calls that are made in this context: the one that it was given, or else that of the
+    /// call it serves. [`Priority::Normal`] where nobody said anything that is one.
+    pub fn priority(&self) -> Priority {
+        let given = self.outgoing().get(PRIORITY).or_else(|| self.metadata().get(PRIORITY));
+        given.and_then(|name| name.parse().ok()).unwrap_or_default()
+    }
+
+    /// The same context, sending this as well, and what calls inherit from the one that it serves.
     pub(crate) fn sending(self, metadata: Metadata) -> Self {
-        if metadata.is_empty() {
+        let served = self.metadata().get(PRIORITY);
+        if metadata.is_empty() && served.is_none() {
             return self;
         }
         let mut outgoing = self.outgoing().clone();
+        if metadata.contains(PRIORITY) {
+            outgoing.remove(PRIORITY);
+        } else if let Some(priority) = served.filter(|_| !outgoing.contains(PRIORITY)) {
+            // It was checked when it came in.
+            let _ = outgoing.append(PRIORITY, priority);
+        }
         outgoing.extend(metadata);
         Self { outgoing: Some(Arc::new(outgoing)), ..self }
     }
@@ -174,6 +204,11 @@ impl Context {
     /// The address of the caller, where this context serves a call.
     pub fn peer(&self) -> Option<&str> {
         self.incoming.as_ref().map(|incoming| &**incoming.peer)
+    }
+
+    /// Whether the caller is in this process.
+    pub(crate) fn is_in_process(&self) -> bool {
+        self.peer() == Some(IN_PROCESS)
     }
 
     /// Sends metadata in front of the answer. The headers of a stream are on their way as soon as

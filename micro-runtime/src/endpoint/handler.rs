@@ -3,6 +3,8 @@ use std::sync::Arc;
 use super::pace::Pace;
 use super::subscriber::Subscriber;
 use super::{MethodDescriptor, Serve, ServiceDescriptor, SubscriberDescriptor};
+use crate::admission::Gate;
+use crate::metrics::Calls;
 
 /// A value that serves calls: one whose `impl` block is marked `#[micro::handler]`.
 #[diagnostic::on_unimplemented(
@@ -52,11 +54,16 @@ pub(crate) struct Endpoint {
     pub(crate) serve: Box<dyn Serve>,
     /// How its handler runs for callers in the same process.
     pub(crate) pace: Pace,
+    /// What is counted of its calls.
+    pub(crate) calls: Calls,
+    /// Who is let in, where not everybody is.
+    pub(crate) gate: Option<Gate>,
 }
 
 impl Endpoint {
     fn new(method: &'static MethodDescriptor, serve: impl Serve + 'static) -> Self {
-        Self { method, serve: Box::new(serve), pace: Pace::default() }
+        let (pace, calls) = (Pace::default(), Calls::default());
+        Self { method, serve: Box::new(serve), pace, calls, gate: None }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::relay::Relay;
 use super::run::Limit;
 use super::{Carried, Endpoint, MethodDescriptor};
+use crate::admission::Asked;
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming, Origin};
@@ -34,6 +35,11 @@ pub(crate) enum Entered {
     Full(LocalCall),
     /// The server stops, and takes no new calls.
     Closed(LocalCall),
+    /// The service does not let the call in; no handler saw it.
+    Refused {
+        body: Carried,
+        error: Error,
+    },
 }
 
 /// A call on its way to a server in the same process.
@@ -79,13 +85,13 @@ pub struct Many {
     pub(super) work: BoxFuture<'static, ()>,
 }
 
-/// Prepares a call on its method.
+/// Prepares a call on its method, or gives its body back where it is not let in.
 pub(crate) fn prepare(
     endpoint: &Endpoint,
     call: LocalCall,
     interceptors: Arc<Interceptors>,
     peer: Arc<Origin>,
-) -> Local {
+) -> std::result::Result<Local, (Carried, Error)> {
     let LocalCall { metadata, deadline, codec, body, .. } = call;
     let method = endpoint.method;
     let incoming = Arc::new(Incoming::new(metadata, peer));
@@ -101,8 +107,17 @@ pub(crate) fn prepare(
         }),
     };
     let context = Context::serving(incoming.clone(), deadline.or(limit.as_ref().map(|limit| limit.deadline)));
-    let relay = Relay::new(method, incoming, limit);
-    endpoint.serve.serve_local(LocalRequest { method, context, codec, body, interceptors, relay })
+    let asked = match endpoint.gate.as_ref().map(|gate| gate.ask(&context)) {
+        Some(Asked::Refused(error)) => {
+            endpoint.calls.begin(Instant::now()).end(Some(error.code()));
+            return Err((body, error.with_origin(method.service, method.name)));
+        }
+        asked => asked,
+    };
+    // A call that is answered with one message is counted by who has it.
+    let counting = method.response.stream.then(|| endpoint.calls.begin(Instant::now()).into_owned());
+    let relay = Relay::new(method, incoming, limit, asked, counting);
+    Ok(endpoint.serve.serve_local(LocalRequest { method, context, codec, body, interceptors, relay }))
 }
 
 impl Many {

@@ -15,10 +15,12 @@ use tokio::time::timeout_at;
 use super::local::{Local, LocalAnswer, Many, Wrap, cut_off};
 use super::run::{Limit, Over, panicked};
 use super::{Body, Carried, MethodDescriptor};
+use crate::admission::{Asked, Permit};
 use crate::context::Incoming;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::metadata::{Around, Metadata};
+use crate::metrics::Counting;
 use crate::stream::Streaming;
 
 /// How many answers of a stream wait for their caller before the handler does. The wire, where the windows
@@ -32,6 +34,10 @@ pub struct Relay {
     limit: Option<Limit>,
     /// Where the caller sends a stream.
     broken: Option<Arc<Broken>>,
+    /// Whether the service lets the call in, where it does not let in everybody.
+    asked: Option<Asked>,
+    /// Where it is answered with a stream.
+    counting: Option<Counting<'static>>,
 }
 
 /// The error of the caller's stream, which is the end of the call for the caller.
@@ -60,8 +66,11 @@ impl Relay {
         method: &'static MethodDescriptor,
         incoming: Arc<Incoming>,
         limit: Option<Limit>,
+        asked: Option<Asked>,
+        counting: Option<Counting<'static>>,
     ) -> Self {
-        Self { method, incoming, limit, broken: method.request.stream.then(Arc::default) }
+        let broken = method.request.stream.then(Arc::default);
+        Self { method, incoming, limit, broken, asked, counting }
     }
 
     /// What stands around the stream of the caller.
@@ -74,7 +83,14 @@ impl Relay {
     pub(super) fn one<B: Body>(self, answer: impl Future<Output = Result<B>> + Send + 'static) -> Local {
         let one = async move {
             let over = Over::new(self.incoming, self.method);
-            let answer = guarded(self.method, self.limit, self.broken, answer).await;
+            let answer = match let_in(self.asked, self.method).await {
+                Ok(mut permit) => {
+                    let answer = guarded(self.method, self.limit, self.broken, answer).await;
+                    permit.iter_mut().for_each(|permit| permit.answered(answer.is_ok()));
+                    answer
+                }
+                Err(error) => Err(error),
+            };
             let reply = &over.incoming.reply;
             let (headers, trailers) = (reply.take_headers(), reply.take_trailers());
             over.done();
@@ -118,7 +134,7 @@ impl Relay {
         around: Arc<Around>,
         end: Arc<End>,
     ) {
-        let over = Over::new(self.incoming, self.method);
+        let (over, mut counting) = (Over::new(self.incoming, self.method), self.counting);
         let mut begun = Some(begun);
         let mut begin = || {
             if let Some(begun) = begun.take() {
@@ -150,12 +166,19 @@ impl Relay {
                 }
             }
         };
+        let admitted = async {
+            let _permit = let_in(self.asked, self.method).await?;
+            guarded(self.method, self.limit, self.broken, filling).await
+        };
         let ended = tokio::select! {
             biased;
-            ended = guarded(self.method, self.limit, self.broken, filling) => ended,
+            ended = admitted => ended,
             // The caller gave the call up.
             () = sender.closed() => return,
         };
+        if let Some(counting) = &mut counting {
+            counting.end(ended.as_ref().err().map(Error::code));
+        }
         let trailers = over.incoming.reply.take_trailers();
         let ended = match ended {
             Ok(()) => Ok(trailers),
@@ -172,6 +195,17 @@ impl Relay {
         }
         end.set(ended);
         over.done();
+    }
+}
+
+/// Waits until the service lets the call in.
+async fn let_in(asked: Option<Asked>, method: &MethodDescriptor) -> Result<Option<Box<Permit>>> {
+    match asked {
+        None => Ok(None),
+        Some(asked) => {
+            let permit = asked.settled().await;
+            permit.map(Some).map_err(|error| error.with_origin(method.service, method.name))
+        }
     }
 }
 

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use super::handler::{Binder, Endpoint};
 use super::{MethodDescriptor, ServiceDescriptor};
+use crate::admission::Protection;
 use crate::error::{Error, Result};
+use crate::metrics::{Metrics, Side};
 
 /// The table of a server: endpoints by path.
 #[derive(Default)]
@@ -32,6 +34,19 @@ impl Routes {
         Ok(Self { endpoints, names, services: binder.services, standard: Vec::new() })
     }
 
+    /// Puts a gate in front of every method that is there by now.
+    pub(crate) fn protect(&mut self, protection: &Protection) -> Result<()> {
+        let methods: Vec<_> = self.all().collect();
+        let Some(gate) = protection.gates(&methods)? else { return Ok(()) };
+        for endpoint in self.endpoints.values_mut() {
+            // Nobody else has one yet.
+            if let Some(endpoint) = Arc::get_mut(endpoint) {
+                endpoint.gate = Some(gate(endpoint.method));
+            }
+        }
+        Ok(())
+    }
+
     /// Adds services that every server has. One that the user serves as well is the user's.
     #[cfg(feature = "protobuf")]
     pub(crate) fn add_standard(&mut self, binder: Binder) {
@@ -40,6 +55,16 @@ impl Routes {
         let endpoints = endpoints.into_iter().filter(|endpoint| !is_users(endpoint.method.service));
         self.endpoints.extend(endpoints.map(|endpoint| (endpoint.method.path, Arc::new(endpoint))));
         self.standard.extend(services.into_iter().filter(|service| !is_users(service.name)));
+    }
+
+    /// Counts the calls of all methods here.
+    pub(crate) fn count(&mut self, metrics: &Metrics) {
+        for endpoint in self.endpoints.values_mut() {
+            // Nobody else has it before it is served.
+            if let Some(endpoint) = Arc::get_mut(endpoint) {
+                endpoint.calls = metrics.calls(Side::Server, endpoint.method.service, endpoint.method.name);
+            }
+        }
     }
 
     /// The services that the user serves.

@@ -12,10 +12,12 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::at_once::at_once;
 use super::handler::Endpoint;
 use super::{Encode, Inbound, MethodDescriptor, Outbound, Request, first, until};
+use crate::admission::Permit;
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming};
-use crate::error::{Error, Result, panic_text};
+use crate::error::{Code, Error, Result, panic_text};
+use crate::metrics::Counting;
 
 /// A call as a protocol found it on the wire, its body not read yet.
 pub(crate) struct Arrival {
@@ -41,9 +43,11 @@ pub(crate) async fn run(
     let method = endpoint.method;
     let Arrival { incoming, codec, answer_codec, timeout, interceptors } = arrival;
     let over = Over::new(incoming.clone(), method);
+    let now = Instant::now();
+    let mut counting = endpoint.calls.begin(now);
     let limit = timeout
         .or(method.timeout)
-        .and_then(|timeout| Some(Limit { timeout, deadline: Instant::now().checked_add(timeout)?, method }));
+        .and_then(|timeout| Some(Limit { timeout, deadline: now.checked_add(timeout)?, method }));
     let asked = (method.request.stream && method.response.stream).then(|| incoming.clone());
     let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
 
@@ -55,23 +59,48 @@ pub(crate) async fn run(
                 }
                 (body, _) => body,
             };
-            endpoint.serve.serve(Request { method, context, codec, answer_codec, body, interceptors }).await
+            let permit = match &endpoint.gate {
+                None => None,
+                Some(gate) => match gate.ask(&context).settled().await {
+                    Ok(permit) => Some(permit),
+                    Err(error) => return Ok(Served::Refused(error)),
+                },
+            };
+            let request = Request { method, context, codec, answer_codec, body, interceptors };
+            Ok(Served::Answered(endpoint.serve.serve(request).await, permit))
         })
         .catch_unwind()
     );
     let ended = match (at_once(call.as_mut()).await, &limit) {
         (Poll::Ready(ended), _) => ended,
-        (Poll::Pending, Some(limit)) => {
-            timeout_at(limit.deadline, call).await.map_err(|_| limit.exceeded())?
-        }
+        (Poll::Pending, Some(limit)) => match timeout_at(limit.deadline, call).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                counting.end(Some(Code::DeadlineExceeded));
+                return Err(limit.exceeded());
+            }
+        },
         (Poll::Pending, None) => call.await,
     };
     if let Some(limit) = &limit {
         until::set(limit.deadline);
     }
-    match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+    let (answer, mut permit) = match ended.unwrap_or_else(|panic| Err(panicked(method, &*panic))) {
+        Ok(Served::Answered(answer, permit)) => (answer, permit),
+        Ok(Served::Refused(error)) => {
+            over.done();
+            counting.end(Some(error.code()));
+            return Err(error);
+        }
+        Err(error) => (Err(error), None),
+    };
+    if let Some(permit) = &mut permit {
+        permit.answered(answer.is_ok());
+    }
+    match answer {
         Ok(Outbound::One(message)) => {
             over.done();
+            counting.end(None);
             Ok(Outbound::One(message))
         }
         Ok(Outbound::Many(messages)) => Ok(Outbound::Many(Box::pin(Guarded {
@@ -79,15 +108,26 @@ pub(crate) async fn run(
             sleep: limit.as_ref().map(|limit| Box::pin(sleep_until(limit.deadline))),
             limit,
             method,
+            counting: counting.into_owned(),
             over: Some(over),
+            permit,
         }))),
         // Only callers in this process have it so, and they come another way.
         Ok(Outbound::Carried(_)) => Err(Error::internal("an answer was not encoded")),
         Err(error) => {
             over.done();
-            Err(error.into_answer())
+            let error = error.into_answer();
+            counting.end(Some(error.code()));
+            Err(error)
         }
     }
+}
+
+/// What became of a call whose request is there.
+enum Served {
+    Answered(Result<Outbound>, Option<Box<Permit>>),
+    /// It was not let in. What its caller is told is not the handler's, and goes out as it is.
+    Refused(Error),
 }
 
 /// Ends the context of the call when the call ends, in whatever way.
@@ -149,6 +189,9 @@ struct Guarded {
     limit: Option<Limit>,
     method: &'static MethodDescriptor,
     over: Option<Over>,
+    counting: Counting<'static>,
+    /// Held until the handler is done.
+    permit: Option<Box<Permit>>,
 }
 
 impl Encode for Guarded {
@@ -177,8 +220,10 @@ impl Encode for Guarded {
             Ok(Poll::Ready(None)) => None,
             Err(panic) => Some(Err(panicked(this.method, &*panic))),
         };
+        this.counting.end(ended.as_ref().and_then(|ended| ended.as_ref().err()).map(Error::code));
         // Whatever ended the stream, the handler behind it is dropped here.
         this.messages = None;
+        this.permit = None;
         if let Some(over) = this.over.take() {
             over.done();
         }

@@ -56,9 +56,9 @@ pub struct HealthReport {
     pub serving: bool,
     /// What the program said of the whole service.
     pub said: bool,
-    /// The checks, by name: those that were added, and two that every service has and that gate nothing. `registry`
-    /// is whether the node could last be registered, renewed or taken out, and `runtime` whether tasks are run
-    /// without delay.
+    /// The checks, by name: those that were added, and three that every service has and that gate nothing. `registry`
+    /// is whether the node could last be registered, renewed or taken out, `discovery` whether what its clients
+    /// read of other services is current, and `runtime` whether tasks are run without delay.
     pub checks: Vec<CheckReport>,
 }
 

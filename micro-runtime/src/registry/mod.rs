@@ -30,6 +30,10 @@
 pub mod conformance;
 mod describe;
 mod discovery;
+mod doubt;
+#[cfg(feature = "etcd")]
+mod etcd;
+mod follow;
 mod locals;
 #[cfg(feature = "mdns")]
 mod mdns;
@@ -47,7 +51,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-pub use discovery::Discovery;
+pub(crate) use discovery::Departures;
+pub use discovery::{Discovery, DiscoveryOptions};
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 pub const DEFAULT: &str = "mdns";
 
 /// Every driver there is, compiled in or not, and the cargo feature it needs.
-const KNOWN: &[(&str, Option<&str>)] = &[("mdns", Some("mdns")), ("memory", None)];
+const KNOWN: &[(&str, Option<&str>)] =
+    &[("consul", Some("consul")), ("etcd", Some("etcd")), ("mdns", Some("mdns")), ("memory", None)];
 
 /// A registry by its name, as `MICRO_REGISTRY` and `MICRO_REGISTRY_ADDRESS` give it.
 ///
@@ -20,11 +21,17 @@ const KNOWN: &[(&str, Option<&str>)] = &[("mdns", Some("mdns")), ("memory", None
 /// assert_eq!(registry.name(), "memory");
 ///
 /// let error = micro_runtime::registry::by_name("zookeeper", None).unwrap_err();
-/// assert!(error.message().contains("known: mdns, memory"));
+/// assert!(error.message().contains("known: consul, etcd, mdns, memory"));
 /// # Ok::<(), micro_runtime::Error>(())
 /// ```
 pub fn by_name(name: &str, address: Option<&str>) -> Result<Arc<dyn Registry>> {
+    make(name, address, &Environment::process())
+}
+
+fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<Arc<dyn Registry>> {
     let registry: Arc<dyn Registry> = match name {
+        #[cfg(feature = "etcd")]
+        "etcd" => return Ok(Arc::new(super::Etcd::configured(filled(address), environment)?)),
         "memory" => Arc::new(Memory::new()),
         #[cfg(feature = "mdns")]
         "mdns" => Arc::new(super::Mdns::new()),
@@ -39,6 +46,11 @@ pub fn by_name(name: &str, address: Option<&str>) -> Result<Arc<dyn Registry>> {
     }
 }
 
+/// What is set to nothing counts as not set.
+fn filled(address: Option<&str>) -> Option<&str> {
+    address.map(str::trim).filter(|address| !address.is_empty())
+}
+
 /// The registry that `MICRO_REGISTRY` and `MICRO_REGISTRY_ADDRESS` name, or the default one.
 pub fn from_environment(environment: &Environment) -> Result<Arc<dyn Registry>> {
     let name = environment.get("MICRO_REGISTRY")?;
@@ -47,7 +59,7 @@ pub fn from_environment(environment: &Environment) -> Result<Arc<dyn Registry>> 
         tracing::info!(variable = "MICRO_REGISTRY", value, "chosen by the environment");
     }
     let name = name.as_deref().unwrap_or(DEFAULT);
-    by_name(name, address.as_deref()).map_err(|error| error.context("MICRO_REGISTRY"))
+    make(name, address.as_deref(), environment).map_err(|error| error.context("MICRO_REGISTRY"))
 }
 
 #[cold]
@@ -71,7 +83,7 @@ mod tests {
     #[test]
     fn an_unknown_registry_is_an_error_with_the_known_names() {
         let error = by_name("zookeper", None).expect_err("no such registry");
-        assert!(error.message().contains("known: mdns, memory"), "{error}");
+        assert!(error.message().contains("known: consul, etcd, mdns, memory"), "{error}");
     }
 
     #[test]

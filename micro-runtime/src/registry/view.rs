@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -116,6 +116,11 @@ impl View {
         self.state.status.borrow().stale_since.is_some()
     }
 
+    /// How often the registry could not be followed, since this was looked for first.
+    pub fn failures(&self) -> u64 {
+        self.state.failures.load(Ordering::Relaxed)
+    }
+
     /// Tells the registry that nobody answers at the address of this node.
     pub fn suspect(&self, candidate: &Candidate) {
         self.registry.suspect(candidate.registration());
@@ -144,6 +149,7 @@ pub(super) struct State {
     status: watch::Sender<Status>,
     /// There was a complete answer, and nodes that come later join those that are there.
     complete: AtomicBool,
+    failures: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -157,8 +163,8 @@ struct Status {
 }
 
 impl State {
-    /// Takes one change in. Only one task may do that at a time.
-    pub(super) fn apply(&self, change: Change) {
+    /// Takes one change in, and returns the addresses where no node is any more. Only one task may do that at a time.
+    pub(super) fn apply(&self, change: Change) -> Vec<String> {
         let before = self.nodes.load();
         let known = |id: &str| {
             let index = before.binary_search_by(|candidate| candidate.node().id.as_str().cmp(id));
@@ -184,12 +190,24 @@ impl State {
             }
         };
         let answered = is_snapshot || !after.is_empty();
+        let left = left(&before, &after);
         self.nodes.store(Arc::new(Snapshot(after.into_values().collect())));
         self.status.send_modify(|status| {
             status.answered |= answered;
             status.stale_since = None;
             status.failure = None;
         });
+        left
+    }
+
+    /// The nodes now.
+    pub(super) fn nodes(&self) -> Arc<Snapshot> {
+        self.nodes.load_full()
+    }
+
+    /// The registry did not do what it was asked for.
+    pub(super) fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The registry cannot be followed for now.
@@ -199,6 +217,19 @@ impl State {
             status.failure = Some((error.code(), error.message().to_owned()));
         });
     }
+}
+
+/// The addresses that were those of nodes before, and are not after.
+fn left(before: &Snapshot, after: &BTreeMap<String, Arc<Candidate>>) -> Vec<String> {
+    let moved = |before: &Candidate| {
+        after.get(&before.node().id).is_none_or(|after| after.node().address != before.node().address)
+    };
+    let mut left: Vec<_> =
+        before.iter().filter(|node| moved(node)).map(|node| node.node().address.clone()).collect();
+    if !left.is_empty() {
+        left.retain(|address| !after.values().any(|after| after.node().address == *address));
+    }
+    left
 }
 
 /// The candidate for a registration. What is known of the node stays known while it is the same

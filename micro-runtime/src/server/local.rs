@@ -9,16 +9,14 @@ use std::task::Poll;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Server, Shared};
-use crate::context::Origin;
+use crate::context::{IN_PROCESS, Origin};
 use crate::endpoint::{Endpoint, Entered, Entrance, Local, LocalAnswer, LocalCall, Run, cut_off, prepare};
-use crate::error::Result;
-
-/// What handlers see as the address of a caller in their process.
-const PEER: &str = "in-process";
+use crate::error::{Error, Result};
 
 /// So many handlers run in the future of one caller, one called by the other. A handler that calls itself
 /// goes on in tasks from there, so that no stack overflows.
@@ -54,7 +52,8 @@ impl Server {
     pub(crate) fn entrance(&self) -> Option<Arc<dyn Entrance>> {
         let shared = &self.shared;
         let runtime = Handle::try_current().ok().filter(|_| !shared.front.has_layers())?;
-        Some(Arc::new(Door { shared: shared.clone(), peer: Origin::new(PEER, &shared.departure), runtime }))
+        let peer = Origin::new(IN_PROCESS, &shared.departure);
+        Some(Arc::new(Door { shared: shared.clone(), peer, runtime }))
     }
 }
 
@@ -81,7 +80,12 @@ impl Entrance for Door {
                 return Entered::Called(ready(Err(error.delivered(method.service, method.name))).boxed());
             }
         };
-        match prepare(&endpoint, call, site.interceptors.clone(), self.peer.clone()) {
+        let prepared = prepare(&endpoint, call, site.interceptors.clone(), self.peer.clone());
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err((body, error)) => return Entered::Refused { body, error },
+        };
+        match prepared {
             Local::One(work) => Entered::Called(one(visit, endpoint, work, &self.runtime)),
             Local::Many(mut many) => {
                 let work = many.take_work();
@@ -130,10 +134,17 @@ fn one(
     if how == Run::Apart {
         let tasks = visit.shared.tasks.clone();
         let task = AbortOnDropHandle::new(tasks.spawn_on(unless_cut(visit, work), runtime));
-        return async move { task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method))) }.boxed();
+        return async move {
+            let mut counting = endpoint.calls.begin(Instant::now());
+            let answer = task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method)));
+            counting.end(answer.as_ref().err().map(Error::code));
+            answer
+        }
+        .boxed();
     }
     let runtime = runtime.clone();
     async move {
+        let mut counting = endpoint.calls.begin(Instant::now());
         let mut work = std::pin::pin!(unless_cut(visit, work));
         let mut first = Some(how);
         let answer = poll_fn(|task| {
@@ -148,7 +159,9 @@ fn one(
             }
             polled
         });
-        answer.await.unwrap_or_else(|| Err(cut_off(method)))
+        let answer = answer.await.unwrap_or_else(|| Err(cut_off(method)));
+        counting.end(answer.as_ref().err().map(Error::code));
+        answer
     }
     .boxed()
 }

@@ -42,6 +42,7 @@ pub use peer::Peer;
 
 use crate::context::Departure;
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::protocol::Site;
 use crate::tls::Acceptor;
 use crate::transport::Listener;
@@ -116,6 +117,21 @@ impl Server {
         let address = listener.address();
         shared.tasks.spawn(accept::run(listener, shared.clone(), cores));
         Ok(Self { address, shared })
+    }
+
+    /// Shows its connections.
+    pub(crate) fn observe(&self, metrics: &Metrics) {
+        metrics.observe(&self.shared, |shared, samples| {
+            // One permit is with who waits for the next connection.
+            let waits = usize::from(!shared.drain.is_cancelled());
+            let free = shared.room.available_permits() + waits;
+            let open = shared.limits.max_connections.saturating_sub(free);
+            let help = "Connections that are open.";
+            samples.gauge("micro_server_connections", help, &[], open as f64);
+            let help = "Requests on connections that are in flight, those included that are no calls.";
+            let calls = shared.activity.in_flight();
+            samples.gauge("micro_server_requests_in_flight", help, &[], calls as f64);
+        });
     }
 
     /// The address it listens on.

@@ -4,12 +4,19 @@ use super::Service;
 use super::presence;
 use crate::error::{Error, Result};
 use crate::health::{Check, Health, IntoCheck};
+use crate::registry::Discovery;
 
 /// The longest name, in bytes.
 const LONGEST_NAME: usize = 100;
 
 /// The check of the runtime that runs the service.
 const RUNTIME: &str = "runtime";
+
+/// The check of what the clients of the service read of other services.
+const DISCOVERY: &str = "discovery";
+
+/// What is read of other services may be older than now by this, before it is said.
+const OLD: Duration = Duration::from_secs(10);
 
 /// A task that is ready waits no longer than this before it runs, where nothing blocks the threads of the runtime.
 const STALL: Duration = Duration::from_millis(500);
@@ -26,8 +33,8 @@ impl Service {
     /// is started and not registered; it is as soon as the check succeeds.
     ///
     /// Callers of the standard health service ask for it as `check/database`, and
-    /// [`Health::report`](crate::Health::report) tells all that is known of it. A name that is there twice, `registry`
-    /// and `runtime` (which every service has), and one that is not made of 1 to 100 ASCII letters, digits, `.`, `_`,
+    /// [`Health::report`](crate::Health::report) tells all that is known of it. A name that is there twice, `registry`,
+    /// `runtime` and `discovery` (which every service has), and one that is not made of 1 to 100 ASCII letters, digits, `.`, `_`,
     /// `/` and `-` are errors at the start.
     ///
     /// ```
@@ -42,7 +49,11 @@ impl Service {
 }
 
 /// Makes the checks known, with those that every service has, and returns those that are to be run.
-pub(super) fn prepare(mut checks: Vec<(String, Check)>, health: &Health) -> Result<Vec<(String, Check)>> {
+pub(super) fn prepare(
+    mut checks: Vec<(String, Check)>,
+    health: &Health,
+    discovery: &Discovery,
+) -> Result<Vec<(String, Check)>> {
     for (at, (name, check)) in checks.iter().enumerate() {
         named(name)?;
         if checks[..at].iter().any(|(before, _)| before == name) {
@@ -56,7 +67,24 @@ pub(super) fn prepare(mut checks: Vec<(String, Check)>, health: &Health) -> Resu
     let runtime = Check::new(stalls).failures(1).successes(1);
     health.add_check(RUNTIME, &runtime, true);
     checks.push((RUNTIME.to_owned(), runtime));
+    let views = discovery.clone();
+    let discovery = Check::new(move || std::future::ready(is_current(&views))).failures(1).successes(1);
+    health.add_check(DISCOVERY, &discovery, true);
+    checks.push((DISCOVERY.to_owned(), discovery));
     Ok(checks)
+}
+
+/// Whether what is read of other services is what the registry says now.
+fn is_current(discovery: &Discovery) -> Result<()> {
+    let age = discovery.age();
+    if age <= OLD {
+        return Ok(());
+    }
+    Err(Error::unavailable(format!(
+        "the registry `{}` has not been heard of for {}: calls go to the nodes that were known then",
+        discovery.registry().name(),
+        humantime::format_duration(Duration::from_secs(age.as_secs()))
+    )))
 }
 
 /// Whether a task waits for long before it runs.
@@ -80,7 +108,7 @@ fn named(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(known) {
         return Err(wrong(name, "use 1 to 100 ASCII letters, digits, `.`, `_`, `/` and `-`"));
     }
-    if [presence::CHECK, RUNTIME].contains(&name) {
+    if [presence::CHECK, RUNTIME, DISCOVERY].contains(&name) {
         return Err(wrong(name, "every service has a check of that name"));
     }
     Ok(())
@@ -94,23 +122,28 @@ fn wrong(name: &str, why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::registry::Memory;
 
     #[test]
     fn a_name_that_is_taken_or_odd_is_refused_with_the_reason() {
         let check = || Check::new(|| async { Ok(()) });
+        let nowhere = Discovery::new(Arc::new(Memory::new()));
         for (names, why) in [
             (vec!["a", "a"], "two of that name"),
             (vec!["registry"], "every service"),
             (vec!["runtime"], "every service"),
+            (vec!["discovery"], "every service"),
             (vec![""], "use 1 to 100"),
             (vec!["grüße"], "use 1 to 100"),
         ] {
             let checks = names.iter().map(|name| ((*name).to_owned(), check())).collect();
-            let error = prepare(checks, &Health::new()).unwrap_err();
+            let error = prepare(checks, &Health::new(), &nowhere).unwrap_err();
             assert!(error.message().contains(why), "{names:?}: {error}");
         }
-        let checks = prepare(vec![("database/main".to_owned(), check())], &Health::new()).unwrap();
-        assert_eq!(checks.len(), 2);
+        let checks = prepare(vec![("database/main".to_owned(), check())], &Health::new(), &nowhere).unwrap();
+        assert_eq!(checks.len(), 3);
     }
 }

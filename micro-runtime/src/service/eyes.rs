@@ -77,3 +77,49 @@ impl Eyes {
         Some(std::mem::replace(&mut self.seen, there) && !there)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::registry::{Memory, Node};
+
+    fn node(id: &str) -> Arc<Registration> {
+        Arc::new(Registration::new("a", Node::new(id, "127.0.0.1:1")))
+    }
+
+    proptest! {
+        #[test]
+        fn a_node_is_lost_where_it_was_there_and_is_not_any_more(changes in proptest::collection::vec(0..6_u8, 0..50)) {
+            let mut eyes = Eyes::new(Arc::new(Memory::new()), &node("mine"));
+            let change = |number: &u8| {
+                Ok(match number {
+                    0 => Change::Put(node("mine")),
+                    1 => Change::Put(node("other")),
+                    2 => Change::Remove("mine".to_owned()),
+                    3 => Change::Remove("other".to_owned()),
+                    4 => Change::Snapshot(vec![node("other"), node("mine")]),
+                    _ => Change::Snapshot(vec![node("other")]),
+                })
+            };
+            eyes.watch = Some(stream::iter(changes.iter().map(change).collect::<Vec<_>>()).boxed());
+            let (mut there, mut losses) = (false, 0);
+            for number in &changes {
+                let before = there;
+                match number {
+                    0 | 4 => there = true,
+                    2 | 5 => there = false,
+                    _ => {}
+                }
+                losses += u32::from(before && !there);
+            }
+            let mut seen = 0;
+            while let Some(lost) = eyes.next().now_or_never().flatten() {
+                seen += u32::from(lost);
+            }
+            prop_assert_eq!(seen, losses);
+        }
+    }
+}

@@ -23,7 +23,8 @@ impl Service {
         self
     }
 
-    /// Runs once the service is registered. An error stops the service again.
+    /// Runs once the service takes calls and is registered, or is not to be yet because a
+    /// [check](Self::check) fails. An error stops the service again.
     ///
     /// Its other half is [`before_stop`](Self::before_stop).
     pub fn after_start<F, Fut>(mut self, hook: F) -> Self

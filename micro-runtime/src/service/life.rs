@@ -13,6 +13,7 @@ use super::state::{Machine, NodeState, NodeStatus};
 use super::stopped::CutOffs;
 use crate::error::{Code, Error, Result};
 use crate::health::Check;
+use crate::metrics::Metrics;
 use crate::protocol::Site;
 use crate::registry::{Discovery, EndpointRecord, Membership, Registration};
 use crate::server::{Cut, Limits, Server, Surroundings};
@@ -53,6 +54,7 @@ pub(super) struct Plan {
     pub(super) in_background: bool,
     pub(super) checks: Vec<(String, Check)>,
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) metrics: Metrics,
     /// The registry and the selector, each with its source, for the log.
     pub(super) chosen: [String; 2],
 }
@@ -96,6 +98,7 @@ impl Life {
             in_background,
             checks,
             transport,
+            metrics,
             chosen,
         } = plan;
         std::mem::take(&mut self.hooks.before_start).run().await?;
@@ -109,6 +112,7 @@ impl Life {
         }
         let native = !surroundings.has_layers();
         let server = Server::start(listener, site, surroundings, limits, tls, cores)?;
+        server.observe(&metrics);
         let entrance = self.server.insert(server).entrance();
 
         let registration = decided.registration(&name, advertised, endpoints, native);

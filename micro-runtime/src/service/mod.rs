@@ -30,6 +30,7 @@ pub use running::Running;
 pub use state::{NodeState, NodeStatus};
 pub use stopped::{CutOff, Stopped};
 
+use crate::admission::Protection;
 use crate::call::{Interceptor, Interceptors};
 use crate::client::Client;
 use crate::codec::{Codec, Codecs, SerdeCodec};
@@ -37,6 +38,7 @@ use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::health::{Check, Health};
+use crate::metrics::Metrics;
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::{Limits, Surroundings};
 use crate::tls::ServerTls;
@@ -99,12 +101,14 @@ pub struct Service {
     health: Health,
     reflection: bool,
     limits: Limits,
+    protection: Protection,
     compress_from: Option<usize>,
     tls: Option<ServerTls>,
     runtime_per_core: bool,
     checks: Vec<(String, Check)>,
     register_in_background: bool,
     environment: Environment,
+    metrics: Metrics,
     /// The first thing that was wrong; the start fails with it.
     wrong: Option<Error>,
 }
@@ -126,12 +130,13 @@ struct Options {
 impl Service {
     /// A service that is registered under this name.
     pub fn new(name: impl Into<String>) -> Self {
+        let metrics = Metrics::new();
         Self {
             name: name.into(),
             options: Options::default(),
             binder: Binder::default(),
             hooks: Hooks::default(),
-            own: Client::new(),
+            own: Client::builder().metrics(metrics.clone()).build(),
             given: None,
             registry_in_code: false,
             transport: Arc::new(Sockets),
@@ -141,12 +146,14 @@ impl Service {
             health: Health::new(),
             reflection: true,
             limits: Limits::new(),
+            protection: Protection::new(),
             compress_from: None,
             tls: None,
             runtime_per_core: false,
             checks: Vec::new(),
             register_in_background: false,
             environment: Environment::process(),
+            metrics,
             wrong: None,
         }
     }
@@ -229,6 +236,20 @@ impl Service {
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment.clone();
         self.configure("environment", |client| client.environment(environment))
+    }
+
+    /// Counts here, and so does the service's own [`client`](Self::client); with [`Metrics`] of its own unless set.
+    /// [`Metrics::off`] counts nothing. [`Running::metrics`] returns them.
+    ///
+    /// ```
+    /// # use micro_runtime::{Metrics, Service};
+    /// let metrics = Metrics::new();
+    /// let service = Service::new("greeter").metrics(metrics.clone());
+    /// // … show `metrics.render()` to who asks.
+    /// ```
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics.clone();
+        self.configure("metrics", |client| client.metrics(metrics))
     }
 
     fn configure(
@@ -327,6 +348,18 @@ impl Service {
     /// What callers are granted: sizes and times.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Protects the service against more calls than it can serve; against none unless set.
+    ///
+    /// ```
+    /// # use micro_runtime::Service;
+    /// # use micro_runtime::admission::Protection;
+    /// let service = Service::new("greeter").protect(Protection::new().max_calls(500));
+    /// ```
+    pub fn protect(mut self, protection: Protection) -> Self {
+        self.protection = protection;
         self
     }
 

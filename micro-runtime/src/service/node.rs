@@ -121,8 +121,9 @@ async fn keep(
         eyes: None,
     };
     let mut registrar = std::pin::pin!(registrar.run());
+    let rejoin = Rejoin::default();
     let mut keeper =
-        Keeper { machine, want, told: Some(told), in_background, rejoin: Rejoin::default(), asked: false };
+        Keeper { machine, want, told: Some(told), in_background, rejoin, waits: false, asked: false };
     loop {
         verdicts.mark_unchanged();
         let again = keeper.look(&contents.borrow_and_update());
@@ -154,6 +155,8 @@ struct Keeper {
     told: Option<oneshot::Sender<Result<()>>>,
     in_background: bool,
     rejoin: Rejoin,
+    /// Whether it was said that a healthy node stays out for a while.
+    waits: bool,
     /// Whether the node was ever to be registered.
     asked: bool,
 }
@@ -167,6 +170,7 @@ impl Keeper {
                 self.machine.go(NodeState::Unhealthy, &reason);
                 self.want.send_replace(Want::Absent);
                 self.rejoin.out(now);
+                self.waits = false;
                 self.tell(Ok(()));
             }
             (None, NodeState::Starting) if !self.asked => {
@@ -174,9 +178,16 @@ impl Keeper {
                 self.want.send_replace(Want::Present(registration.clone()));
             }
             (None, NodeState::Unhealthy) => {
-                let wait = self.rejoin.wait(now);
-                if wait.is_some() {
-                    return wait;
+                if let Some(until) = self.rejoin.wait(now) {
+                    if !std::mem::replace(&mut self.waits, true) {
+                        let wait =
+                            humantime::format_duration(Duration::from_secs((until - now).as_secs() + 1));
+                        tracing::info!(
+                            "the node is healthy again, and stays out of the registry for {wait}: it was taken out \
+                             several times lately"
+                        );
+                    }
+                    return Some(until);
                 }
                 self.join(now, "it is healthy again");
                 self.want.send_replace(Want::Present(registration.clone()));

@@ -13,6 +13,7 @@ use super::stopped::Stopped;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::health::{Health, HealthReport};
+use crate::metrics::Metrics;
 use crate::protocol::PROTOCOLS;
 
 /// A service that takes calls. Dropping it stops it at once; [`stop`](Self::stop) lets it finish.
@@ -20,13 +21,14 @@ use crate::protocol::PROTOCOLS;
 pub struct Running {
     client: Client,
     health: Health,
+    metrics: Metrics,
     address: String,
     life: Life,
 }
 
 impl Running {
-    pub(super) fn new(client: Client, health: Health, address: String, life: Life) -> Self {
-        Self { client, health, address, life }
+    pub(super) fn new(client: Client, health: Health, metrics: Metrics, address: String, life: Life) -> Self {
+        Self { client, health, metrics, address, life }
     }
 
     /// A client that finds services where this one is registered, itself included, and connects
@@ -102,6 +104,11 @@ impl Running {
         Ok(())
     }
 
+    /// What it counts, together with its client.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
     /// Waits for Ctrl-C or SIGTERM, then stops. A second signal stops at once.
     pub async fn until_signal(self) -> Result<()> {
         run::until(self, Signals::new()?).await
@@ -110,10 +117,12 @@ impl Running {
     /// Stops, in this order:
     ///
     /// 1. `before_stop` hooks run, as long as they take;
-    /// 2. its [health](Self::health) is that it serves nothing, and the node leaves the registry, which holds up what follows for 2 s at most;
+    /// 2. the node is [draining](NodeState::Draining), its [health](Self::health) is that it serves nothing, and it leaves the registry, which
+    ///    holds up what follows for 2 s at most;
     /// 3. calls are still taken for the [spread delay](super::Service::spread_delay);
     /// 4. no new calls are taken, and those in flight may finish for up to the
-    ///    [drain timeout](super::Service::drain_timeout); the rest is cut off;
+    ///    [drain timeout](super::Service::drain_timeout), and hear of it with [`Context::stopping`](crate::Context::stopping); the
+    ///    rest is cut off;
     /// 5. `after_stop` hooks run, as long as they take.
     ///
     /// Returns every error there was on the way. What was cut off is in the log, and in what

@@ -26,7 +26,7 @@ pub(super) type Started<S> = std::result::Result<Running, S>;
 ///
 /// Where the start fails or is told to stop, what was done is undone before this returns.
 pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) -> Result<Started<S>> {
-    let health = service.health();
+    let (health, metrics) = (service.health(), service.metrics.clone());
     let (client, mut life, plan) = prepare(service)?;
     let up = tokio::select! {
         biased;
@@ -35,7 +35,7 @@ pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) ->
     };
     let mut errors = Errors::default();
     match up {
-        Ok(Ok(address)) => Ok(Ok(Running::new(client, health, address, life))),
+        Ok(Ok(address)) => Ok(Ok(Running::new(client, health, metrics, address, life))),
         Ok(Err(error)) => {
             let _ = life.down(&mut errors).await;
             Err(errors.behind(error))
@@ -65,8 +65,11 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let mut binder = service.binder;
     let subscribers = Subscribers::take(&mut binder);
     let mut routes = Routes::new(binder)?;
+    // Before the services that every server has, which are not limited.
+    routes.protect(&service.protection)?;
     let standard = Standard::new(&service.health, service.reflection, &mut routes);
-    let checks = checks::prepare(service.checks, &service.health)?;
+    let checks = checks::prepare(service.checks, &service.health, &discovery)?;
+    routes.count(&service.metrics);
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
@@ -97,6 +100,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         in_background: service.register_in_background,
         checks,
         transport: service.transport,
+        metrics: service.metrics,
         chosen,
     };
     Ok((service.own, life, plan))

@@ -61,6 +61,21 @@ impl Home {
         &self.opener
     }
 
+    /// Closes the connections to an address where no node is any more, once their calls have ended.
+    pub(super) fn left(&self, address: &str) {
+        let hosts = &mut self.state().hosts;
+        if let Some(host) = hosts.get_mut(address) {
+            host.close();
+        }
+    }
+
+    /// How many connections of HTTP/2 and of HTTP/1.1 are without a call.
+    pub(super) fn idle_connections(&self) -> [usize; 2] {
+        let state = self.state();
+        let shared = state.hosts.values().flat_map(|host| &host.links).filter(|link| link.is_idle()).count();
+        [shared, state.hosts.values().map(|host| host.idle.len()).sum()]
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -63,6 +63,12 @@ impl Host {
         self.links.retain(|link| !link.is_closed() && (std::mem::take(&mut first) | link.was_used()));
     }
 
+    /// Lets all go: those with calls end with them, and the others now.
+    pub(super) fn close(&mut self) {
+        self.links.clear();
+        self.idle.clear();
+    }
+
     /// Whether there is nothing that grows old.
     pub(super) fn is_settled(&self) -> bool {
         self.idle.is_empty() && self.links.len() < 2

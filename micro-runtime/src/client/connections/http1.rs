@@ -18,6 +18,7 @@ use super::answer::AnswerBody;
 use super::home::Home;
 use super::open::{Offer, Opened};
 use super::peer::Peer;
+use super::tally::{Tally, Wire};
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
 use crate::protocol::read_limits::broken_off;
@@ -33,10 +34,12 @@ pub(super) struct Line {
 }
 
 /// Begins to speak HTTP/1.1.
-pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Line> {
+pub(super) async fn open(io: BoxIo, peer: Arc<Peer>, tally: &Arc<Tally>) -> Result<Line> {
     let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(broken_off)?;
     let address = peer.address.clone();
+    let open = tally.open(Wire::Http1);
     let task = tokio::spawn(async move {
+        let _open = open;
         if let Err(error) = connection.await {
             tracing::debug!(address, %error, "a connection broke off");
         }

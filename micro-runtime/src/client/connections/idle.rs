@@ -45,6 +45,16 @@ impl Idle {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().filter(|(_, line)| !line.is_closed()).count()
+    }
+
+    /// Closes all.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +71,7 @@ mod tests {
     async fn line(name: &str) -> (Line, DuplexStream) {
         let (ours, theirs) = duplex(64);
         let peer = Peer::plain(name).unwrap();
-        (http1::open(Box::new(ours), Arc::new(peer)).await.unwrap(), theirs)
+        (http1::open(Box::new(ours), Arc::new(peer), &Arc::default()).await.unwrap(), theirs)
     }
 
     fn name(line: Option<Line>) -> Option<String> {

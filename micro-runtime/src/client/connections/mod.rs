@@ -14,9 +14,10 @@ mod idle;
 mod native;
 mod open;
 mod peer;
+mod tally;
 mod version;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::Either;
@@ -25,19 +26,23 @@ use http::{Request, Response, Version};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub(super) use open::Opener;
+pub(super) use tally::Tally;
 pub use version::HttpVersion;
 
 use crate::error::Result;
+use crate::metrics::Metrics;
 use crate::protocol::Protocol;
 use crate::protocol::body::WireBody;
 use crate::protocol::native::client::Connection as NativeConnection;
 use crate::protocol::native::{Bounds, Settings};
+use crate::registry::{Departures, Discovery};
 use answer::AnswerBody;
 use home::Home;
 use http1::Lease;
 use http2::{Place, Shared};
 use open::Offer;
 use peer::Peer;
+use tally::Wire;
 
 /// How often a silent server is asked whether it is still there while calls wait for it.
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -55,6 +60,23 @@ pub(super) struct Connections {
     native: Arc<native::Home>,
     /// What the client was told to speak.
     version: Option<HttpVersion>,
+    /// Hears of nodes that leave, for as long as the client is there.
+    ears: Arc<dyn Departures>,
+}
+
+/// A connection belongs to the node it leads to, and goes with it.
+struct Ears {
+    home: Weak<Home>,
+    native: Weak<native::Home>,
+}
+
+impl Departures for Ears {
+    fn left(&self, addresses: &[String]) {
+        for address in addresses {
+            self.home.upgrade().into_iter().for_each(|home| home.left(address));
+            self.native.upgrade().into_iter().for_each(|home| home.left(address));
+        }
+    }
 }
 
 /// A way to make one call.
@@ -90,7 +112,26 @@ impl Connections {
     ) -> Self {
         let home = Arc::new(Home::new(opener));
         let native = Arc::new(native::Home::new(home.opener().clone(), settings, bounds));
-        Self { home, native, version }
+        let ears = Ears { home: Arc::downgrade(&home), native: Arc::downgrade(&native) };
+        Self { home, native, version, ears: Arc::new(ears) }
+    }
+
+    /// Closes connections to nodes that leave the registry, once their calls have ended.
+    pub(super) fn follow(&self, discovery: &Discovery) {
+        discovery.tell(&self.ears);
+    }
+
+    /// Shows how many there are.
+    pub(super) fn observe(&self, metrics: &Metrics) {
+        metrics.observe(&self.home, |home, samples| {
+            home.opener().tally.show(samples);
+            let [http2, http1] = home.idle_connections();
+            Tally::show_idle(samples, Wire::Http2, http2);
+            Tally::show_idle(samples, Wire::Http1, http1);
+        });
+        metrics.observe(&self.native, |home, samples| {
+            Tally::show_idle(samples, Wire::Native, home.idle_connections());
+        });
     }
 
     /// A way to call the node at this address in this protocol, where one is there already that needs no

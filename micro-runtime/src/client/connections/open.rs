@@ -11,6 +11,7 @@ use super::home::Home;
 use super::http1::{self, Line};
 use super::http2::{self, Shared};
 use super::peer::Peer;
+use super::tally::Tally;
 use crate::error::{Error, Result};
 use crate::tls::{self, Connector};
 use crate::transport::Transport;
@@ -23,6 +24,7 @@ pub(in crate::client) struct Opener {
     pub(in crate::client) connect_timeout: Duration,
     /// How many HTTP/2 connections there may be to one address.
     pub(in crate::client) max_connections: usize,
+    pub(in crate::client) tally: Arc<Tally>,
 }
 
 /// The HTTP versions that will do.
@@ -45,7 +47,10 @@ impl Opener {
     pub(super) async fn open(&self, address: &str, offer: Offer) -> Outcome {
         let opened = timeout(self.connect_timeout, self.dial(address, offer)).await;
         let opened = opened.unwrap_or_else(|_| Err(too_slow(self, address)));
-        opened.map_err(Arc::new)
+        opened.map_err(|error| {
+            self.tally.fail();
+            Arc::new(error)
+        })
     }
 
     async fn dial(&self, address: &str, offer: Offer) -> Result<Opened> {
@@ -53,8 +58,10 @@ impl Opener {
         let peer = Peer::plain(address)?;
         let Some(tls) = &self.tls else {
             return match offer {
-                Offer::Http1 => Ok(Opened::Http1(http1::open(io, Arc::new(peer)).await?)),
-                Offer::Http2 | Offer::Either => Ok(Opened::Http2(http2::open(io, Arc::new(peer)).await?)),
+                Offer::Http1 => Ok(Opened::Http1(http1::open(io, Arc::new(peer), &self.tally).await?)),
+                Offer::Http2 | Offer::Either => {
+                    Ok(Opened::Http2(http2::open(io, Arc::new(peer), &self.tally).await?))
+                }
             };
         };
         let secured = tls.connect(io, address, offer.protocols()).await?;
@@ -65,9 +72,9 @@ impl Opener {
             None => offer == Offer::Http2,
         };
         if http2 {
-            Ok(Opened::Http2(http2::open(secured.io, peer).await?))
+            Ok(Opened::Http2(http2::open(secured.io, peer, &self.tally).await?))
         } else {
-            Ok(Opened::Http1(http1::open(secured.io, peer).await?))
+            Ok(Opened::Http1(http1::open(secured.io, peer, &self.tally).await?))
         }
     }
 }

@@ -235,6 +235,7 @@ impl<'a> Course<'a> {
             outgoing.body = Outbound::One(*copy);
         }
         if number > 0 {
+            self.channel.0.counted.of(outgoing.method, &self.core.metrics).again();
             // It is a number, and good for a value.
             let _ = own.metadata.insert(PREVIOUS_ATTEMPTS, number.to_string());
         }

@@ -4,7 +4,7 @@
 //! the registry may be in use by others, and leaves nothing behind when it succeeds.
 //!
 //! ```
-//! use std::sync::Arc;
+//! use std::sync::{Arc, Mutex};
 //! use micro_runtime::registry::{Memory, conformance};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -15,17 +15,19 @@
 //! # }
 //! ```
 
+mod faults;
 mod follower;
 mod scenarios;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use uuid::Uuid;
 
+pub use self::faults::{Data, Faults};
 use self::follower::Follower;
 use super::{Node, Registration, Registry};
 use crate::error::{Error, Result};
@@ -58,11 +60,36 @@ impl Default for Promises {
 /// `make` makes a handle on the registry, as another process would have it: all handles see the
 /// same nodes.
 pub async fn run(make: impl Fn() -> Arc<dyn Registry>, promises: Promises) -> Result<()> {
+    run_all(SCENARIOS, make, promises, None).await
+}
+
+/// Runs the scenarios in which the server of the registry is killed and started again, which nobody else may use
+/// meanwhile. For a registry that has a server, beside [`run`].
+///
+/// A driver passes when a view stays as it was while the server is away, and is right again after it is back: its watches may
+/// end with an error or go on. Nodes come back by being renewed, whether the server kept its data or not.
+pub async fn run_with_faults(
+    make: impl Fn() -> Arc<dyn Registry>,
+    promises: Promises,
+    faults: Arc<dyn Faults>,
+) -> Result<()> {
+    run_all(faults::SCENARIOS, make, promises, Some(faults)).await
+}
+
+async fn run_all(
+    scenarios: &[(&str, Scenario)],
+    make: impl Fn() -> Arc<dyn Registry>,
+    promises: Promises,
+    faults: Option<Arc<dyn Faults>>,
+) -> Result<()> {
     let (here, there) = (make(), make());
     let mut failures = Vec::new();
-    for (name, scenario) in SCENARIOS {
+    for (name, scenario) in scenarios {
         let service = format!("Kit.{}", Uuid::new_v4().simple());
-        let kit = Kit { here: here.clone(), there: there.clone(), service, promises };
+        // Only where a server is broken does a process end.
+        let third = Mutex::new(faults.as_ref().map(|_| make()));
+        let faults = faults.clone();
+        let kit = Kit { here: here.clone(), there: there.clone(), third, service, promises, faults };
         if let Err(error) = scenario(&kit).await {
             failures.push(format!("{name}: {error}"));
         }
@@ -74,7 +101,7 @@ pub async fn run(make: impl Fn() -> Arc<dyn Registry>, promises: Promises) -> Re
         "the registry `{}` does not conform, {} of {} scenarios failed:\n{}",
         here.name(),
         failures.len(),
-        SCENARIOS.len(),
+        scenarios.len(),
         failures.join("\n")
     )))
 }
@@ -85,6 +112,7 @@ type Scenario = for<'a> fn(&'a Kit) -> Outcome<'a>;
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("a watch that began before hears of a node", |kit| Box::pin(scenarios::watched_before(kit))),
     ("a watch that begins after has the node in its answer", |kit| Box::pin(scenarios::watched_after(kit))),
+    ("a watch that begins again has everything", |kit| Box::pin(scenarios::watched_again(kit))),
     ("a service without nodes has an empty answer", |kit| Box::pin(scenarios::nobody(kit))),
     ("a node that took leave is gone at once", |kit| Box::pin(scenarios::leave(kit))),
     ("registering again replaces the content", |kit| Box::pin(scenarios::replaced(kit))),
@@ -111,6 +139,9 @@ struct Kit {
     /// A name for this scenario alone.
     service: String,
     promises: Promises,
+    /// A handle that its process loses, where the server is broken.
+    third: Mutex<Option<Arc<dyn Registry>>>,
+    faults: Option<Arc<dyn Faults>>,
 }
 
 impl Kit {

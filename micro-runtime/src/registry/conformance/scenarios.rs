@@ -37,6 +37,19 @@ pub(super) async fn watched_after(kit: &Kit) -> Result<()> {
     kit.here.deregister(&kit.node(1)).await
 }
 
+pub(super) async fn watched_again(kit: &Kit) -> Result<()> {
+    let mut watch = kit.watch().await?;
+    kit.register(&kit.node(1)).await?;
+    watch.until("the node", |nodes| nodes.len() == 1).await?;
+    drop(watch);
+    kit.register(&kit.node(2)).await?;
+    kit.here.deregister(&kit.node(1)).await?;
+    let mut watch = kit.watch().await?;
+    watch.until("what changed while nobody watched", |nodes| nodes.keys().eq(["node-2"])).await?;
+    kit.here.deregister(&kit.node(2)).await?;
+    watch.until("no node", BTreeMap::is_empty).await
+}
+
 pub(super) async fn nobody(kit: &Kit) -> Result<()> {
     let mut watch = kit.watch().await?;
     watch.answered().await?;

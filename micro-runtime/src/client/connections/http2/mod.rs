@@ -24,6 +24,7 @@ use super::answer::AnswerBody;
 use super::home::Home;
 use super::open::{self, Offer};
 use super::peer::Peer;
+use super::tally::{Tally, Wire};
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
 use crate::protocol::http2::{CLIENT_WINDOW, Corked, FRAME, Received, STREAM_WINDOW, Sending, strip};
@@ -92,7 +93,7 @@ pub(super) fn connect(home: &Arc<Home>, address: String, offer: Offer) -> Connec
 }
 
 /// Begins to speak HTTP/2.
-pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
+pub(super) async fn open(io: BoxIo, peer: Arc<Peer>, tally: &Arc<Tally>) -> Result<Shared> {
     let (io, cork) = Corked::new(io);
     let (sender, connection) = Builder::new()
         .initial_window_size(STREAM_WINDOW)
@@ -112,7 +113,11 @@ pub(super) async fn open(io: BoxIo, peer: Arc<Peer>) -> Result<Shared> {
         room: OnceLock::new(),
     });
     let line = Arc::new(Line { sender, peer, state });
-    tokio::spawn(driver::run(connection, cork, &line));
+    let (driver, open) = (driver::run(connection, cork, &line), tally.open(Wire::Http2));
+    tokio::spawn(async move {
+        let _open = open;
+        driver.await;
+    });
     Ok(Shared { line, reused: false })
 }
 
@@ -139,6 +144,11 @@ impl Shared {
     /// Whether there was a call on it since this was last asked, or there is one.
     pub(super) fn was_used(&self) -> bool {
         self.line.state.used.swap(false, Ordering::Relaxed) || self.line.state.in_flight() > 0
+    }
+
+    /// Whether it is open and there is no call on it.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_closed() && self.line.state.in_flight() == 0
     }
 
     /// A place for one more call, if the server takes one.

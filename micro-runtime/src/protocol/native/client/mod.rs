@@ -157,6 +157,11 @@ impl Connection {
         self.0.streams.load(Ordering::Relaxed)
     }
 
+    /// How many calls there ever were on it.
+    pub(crate) fn begun(&self) -> u32 {
+        self.link().with(|state| state.begun.count())
+    }
+
     /// Whether no new calls can be made on it.
     pub(crate) fn is_closed(&self) -> bool {
         self.link().is_leaving()

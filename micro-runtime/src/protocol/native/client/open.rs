@@ -84,6 +84,11 @@ pub(in crate::protocol::native) struct Begun {
 }
 
 impl Begun {
+    /// How many calls there were.
+    pub(super) fn count(&self) -> u32 {
+        self.last
+    }
+
     /// Notes that what was begun is being written.
     pub(in crate::protocol::native) fn all_go_out(&mut self) {
         self.out = self.last;

@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Runs a command while the servers run that the drivers are tested with, and stops them afterwards:
+#
+#   ci/servers.sh cargo test --workspace
+#
+# They are Debian's etcd and nats-server, and a Consul agent, which is built from its Go module and kept below
+# target/ (the first time takes some minutes). MICRO_TEST_SERVERS=etcd,nats takes fewer of them. Each listens on
+# loopback, on ports that the system chose, and keeps its data in a folder that is removed at the end.
+#
+# The command finds their addresses in MICRO_TEST_ETCD, MICRO_TEST_NATS and MICRO_TEST_CONSUL, and the programs, for
+# tests that break a server of their own, in MICRO_TEST_ETCD_PROGRAM and so on. What is set already stays as it is:
+# a server of yours, or a program that is not on the path. What cannot be had is said, and is an error where CI is
+# set; else the tests that need it are skipped.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+consul_version=v1.20.6
+# Building the agent gives up after this many seconds.
+consul_patience=2400
+
+[[ $# -gt 0 ]] || { echo "usage: $0 <command> [arguments]" >&2; exit 2; }
+
+missing() {
+    echo "$1 is not here: $2" >&2
+    [[ -z ${CI:-} ]] || exit 1
+}
+
+# The path of a program, which a package of Debian brings where it is not there. Servers of Debian are in sbin.
+program() {
+    local name=$1 package=$2
+    export PATH=$PATH:/usr/local/sbin:/usr/sbin
+    if ! command -v "$name" >/dev/null && command -v apt-get >/dev/null; then
+        local as_root=()
+        [[ $(id -u) == 0 ]] || as_root=(sudo -n)
+        echo "installing $package" >&2
+        { "${as_root[@]}" apt-get update -q &&
+            DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "$package"; } >&2 || true
+    fi
+    command -v "$name"
+}
+
+# The module has replacements in its go.mod, with which `go install` does not work. So it is built as what a module of
+# ours needs, with the released versions of its parts, and with the checksums that it was released with.
+consul() {
+    local folder=$root/target/tools/consul-$consul_version
+    if [[ ! -x $folder/consul ]]; then
+        command -v go >/dev/null || return 1
+        echo "building the Consul agent $consul_version" >&2
+        mkdir -p "$folder/module"
+        (
+            cd "$folder/module"
+            rm -f go.mod go.sum
+            go mod init consul-agent
+            go mod download "github.com/hashicorp/consul@$consul_version"
+            install -m 644 "$(go env GOMODCACHE)/github.com/hashicorp/consul@$consul_version/go.sum" go.sum
+            go get "github.com/hashicorp/consul@$consul_version"
+            timeout "$consul_patience" go build -trimpath -ldflags '-s -w' -o "$folder/consul.new" github.com/hashicorp/consul
+            mv "$folder/consul.new" "$folder/consul"
+        ) >"$folder/log" 2>&1 || { tail -5 "$folder/log" >&2; return 1; }
+    fi
+    echo "$folder/consul"
+}
+
+# So many ports that nobody has.
+ports() {
+    python3 - "$1" <<'PYTHON'
+import socket, sys
+sockets = [socket.socket() for _ in range(int(sys.argv[1]))]
+for each in sockets:
+    each.bind(("127.0.0.1", 0))
+print(*(each.getsockname()[1] for each in sockets))
+PYTHON
+}
+
+data=$(mktemp -d)
+started=()
+stop() {
+    for pid in "${started[@]}"; do
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$data"
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Starts a server and waits until `$2` succeeds.
+serve() {
+    local name=$1 ready=$2
+    shift 2
+    "$@" >"$data/$name.log" 2>&1 </dev/null &
+    local pid=$!
+    started+=("$pid")
+    for _ in $(seq 300); do
+        ! eval "$ready" 2>/dev/null || return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "$name does not start:" >&2
+    tail -20 "$data/$name.log" >&2
+    exit 1
+}
+
+wanted=",${MICRO_TEST_SERVERS:-etcd,nats,consul},"
+
+if [[ $wanted == *,etcd,* ]]; then
+    if path=${MICRO_TEST_ETCD_PROGRAM:-$(program etcd etcd-server)} && [[ -n $path ]]; then
+        export MICRO_TEST_ETCD_PROGRAM=$path
+        if [[ -z ${MICRO_TEST_ETCD:-} ]]; then
+            read -r client peer <<<"$(ports 2)"
+            export MICRO_TEST_ETCD=127.0.0.1:$client
+            serve etcd "curl -fsS -m 2 http://$MICRO_TEST_ETCD/health | grep -q true" "$path" --data-dir "$data/etcd" \
+                --listen-client-urls "http://$MICRO_TEST_ETCD" --advertise-client-urls "http://$MICRO_TEST_ETCD" \
+                --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
+                --initial-cluster "default=http://127.0.0.1:$peer" --unsafe-no-fsync
+        fi
+    else
+        missing etcd "install Debian's etcd-server, or set MICRO_TEST_ETCD_PROGRAM"
+    fi
+fi
+
+if [[ $wanted == *,nats,* ]]; then
+    if path=${MICRO_TEST_NATS_PROGRAM:-$(program nats-server nats-server)} && [[ -n $path ]]; then
+        export MICRO_TEST_NATS_PROGRAM=$path
+        if [[ -z ${MICRO_TEST_NATS:-} ]]; then
+            client=$(ports 1)
+            export MICRO_TEST_NATS=127.0.0.1:$client
+            serve nats "(exec 3<>/dev/tcp/127.0.0.1/$client)" "$path" --addr 127.0.0.1 --port "$client" \
+                --jetstream --store_dir "$data/nats"
+        fi
+    else
+        missing nats-server "install Debian's nats-server, or set MICRO_TEST_NATS_PROGRAM"
+    fi
+fi
+
+if [[ $wanted == *,consul,* ]]; then
+    if path=${MICRO_TEST_CONSUL_PROGRAM:-$(consul)} && [[ -n $path ]]; then
+        export MICRO_TEST_CONSUL_PROGRAM=$path
+        if [[ -z ${MICRO_TEST_CONSUL:-} ]]; then
+            read -r client serf server <<<"$(ports 3)"
+            export MICRO_TEST_CONSUL=127.0.0.1:$client
+            # The election of a leader of one takes seconds unless it is told to hurry.
+            echo '{"performance": {"raft_multiplier": 1}, "disable_update_check": true}' >"$data/consul.json"
+            serve consul "curl -fsS -m 2 http://$MICRO_TEST_CONSUL/v1/catalog/service/consul | grep -q Node" \
+                "$path" agent -server -bootstrap-expect=1 -node=test -bind=127.0.0.1 -client=127.0.0.1 \
+                -data-dir="$data/consul" -config-file="$data/consul.json" -http-port="$client" -serf-lan-port="$serf" \
+                -server-port="$server" -serf-wan-port=-1 -dns-port=-1 -grpc-port=-1 -grpc-tls-port=-1
+        fi
+    else
+        missing Consul "it is built with Go, or set MICRO_TEST_CONSUL_PROGRAM"
+    fi
+fi
+
+"$@"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use micro::client::CircuitBreaker;
-use micro::{Code, Error};
+use micro::{Code, Context, Error};
 use tokio::time::{Instant, sleep};
 
 use crate::lab::{Lab, ProbeClient, Step, write};
@@ -71,6 +71,28 @@ async fn a_service_that_asks_for_less_gets_less() {
     let client = lab.builder().retries(0).build();
     calls(&ProbeClient::new(&client), 1000).await;
     assert!(lab.arrived().len() < 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_answer_in_time_gets_few_calls_and_one_that_was_given_no_time_gets_all() {
+    let lab = Lab::new(1).await;
+    let client = lab.builder().build();
+    let probe = ProbeClient::new(&client);
+    let within = async |millis| {
+        let call = probe.write(&Context::new(), "it".to_owned()).timeout(Duration::from_millis(millis));
+        call.await.unwrap_err();
+    };
+    lab.steps((0..10).map(|_| Step::Slow(Duration::from_millis(100))));
+    assert_eq!(calls(&probe, 10).await, 0);
+    lab.steps((0..400).map(|_| Step::Hang));
+    for _ in 0..100 {
+        within(20).await;
+    }
+    assert_eq!(client.stats()[0].breaker_rejections, 0);
+    for _ in 0..100 {
+        within(300).await;
+    }
+    assert!(client.stats()[0].breaker_rejections > 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,6 +90,7 @@ async fn the_call_wins_over_its_client() {
 #[tokio::test(start_paused = true)]
 async fn no_node_is_tried_again_while_another_one_is_left() {
     let lab = Lab::new(3).await;
+    // A node that was taken out of use is not left.
     let client = ProbeClient::new(&lab.builder().circuit_breaker(None).outlier_ejection(None).build());
     for _ in 0..20 {
         lab.steps([Step::unavailable(), Step::unavailable()]);

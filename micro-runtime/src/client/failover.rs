@@ -77,7 +77,7 @@ pub(super) async fn send(
                         Ok((local::answer(answer), pick))
                     }
                     Err(error) => {
-                        tried.last = Some(pick.candidate().clone());
+                        tried.gave_up(&pick, &error);
                         pick.done(outcome(&error));
                         Err(error)
                     }
@@ -148,7 +148,7 @@ pub(super) async fn send(
                 tried.nodes.push(Attempt { node, error, reused });
             }
             Err(error) => {
-                tried.last = Some(pick.candidate().clone());
+                tried.gave_up(&pick, &error);
                 pick.done(outcome(&error));
                 return Err(error);
             }
@@ -240,6 +240,8 @@ pub(super) struct Tried {
     refusals: u32,
     /// Where the request may have been processed.
     last: Option<Arc<Candidate>>,
+    /// Whether the call ran out of time before its node could have answered.
+    hasty: bool,
     /// Whether the request was handed over and is not here any more.
     consumed: bool,
     /// The nodes that other attempts of the same call were sent to.
@@ -264,6 +266,17 @@ impl Tried {
     /// Whether no node was found that could be tried.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.last.is_none()
+    }
+
+    /// Notes where the request may have been processed.
+    fn gave_up(&mut self, pick: &Pick, error: &Error) {
+        self.last = Some(pick.candidate().clone());
+        self.hasty = error.code() == Code::DeadlineExceeded && pick.is_in_time();
+    }
+
+    /// Whether the call ran out of time before its node could have answered, which says nothing of the node.
+    pub(super) fn was_hasty(&self) -> bool {
+        self.hasty
     }
 
     /// Whether the request is not here any more.

@@ -102,6 +102,11 @@ impl Pick {
         self.since
     }
 
+    /// Whether no more time has passed than the node may take and be fine.
+    pub(crate) fn is_in_time(&self) -> bool {
+        self.candidate.load().is_usual(self.since.elapsed())
+    }
+
     /// Says how the call went where the time it took is not the node's.
     pub(crate) fn report_untimed(&mut self, outcome: Outcome) {
         if self.reported {

@@ -64,6 +64,8 @@ struct Ended {
     hedge: bool,
     /// Whether there was no node to be tried.
     nowhere: bool,
+    /// Whether it had too little time.
+    hasty: bool,
 }
 
 /// Makes the first attempt of a call, and the others where it fails.
@@ -110,7 +112,9 @@ fn go_on<'a>(
     error: Error,
 ) -> BoxFuture<'a, Result<Sent>> {
     let course = Course::new(given, outgoing);
-    course.target.failed(&error);
+    if !tried.was_hasty() {
+        course.target.failed(&error);
+    }
     // The connection that saw to the deadline does so no longer.
     given.limit.iter().for_each(Limit::unwatch);
     if let Some(copy) = copy {
@@ -180,7 +184,9 @@ impl<'a> Course<'a> {
                         }
                         Err(error) => error,
                     };
-                    self.target.failed(&error);
+                    if !ended.hasty {
+                        self.target.failed(&error);
+                    }
                     unsure |= !error.was_never_processed();
                     let now = Failed { error, nowhere: ended.nowhere };
                     // What passes waits for the other one.
@@ -239,7 +245,7 @@ impl<'a> Course<'a> {
             let (core, channel, stage) = (self.core, self.channel, Stage::default());
             let sent = failover::send(core, channel, &mut own, &limit, &stage, &mut tried).await;
             let sent = sent.map_err(|error| stage.explain(error, &limit, &channel.0.service));
-            Ended { sent, hedge, nowhere: tried.is_empty() }
+            Ended { sent, hedge, nowhere: tried.is_empty(), hasty: tried.was_hasty() }
         }
         .boxed()
     }

@@ -25,8 +25,8 @@ const RECOVERED: u32 = 10;
 /// a row that succeed end it, so that a service which recovers is in full use again within a second or two.
 ///
 /// A call has failed here where its node answered `unavailable`, broke the call off, asked to be left alone for
-/// a while ([`Error::retry_after`](crate::Error::retry_after)), or did not answer in time. Calls that
-/// reached no node are not counted, and neither are the other codes: a bug in one method is no reason to
+/// a while ([`Error::retry_after`](crate::Error::retry_after)), or did not answer in time, unless the call had less time
+/// than the node usually takes. Calls that reached no node are not counted, and neither are the other codes: a bug in one method is no reason to
 /// refuse another.
 ///
 /// ```

@@ -4,8 +4,10 @@
 //! found. Over IPv4, which Go programs always have as well.
 
 mod dialect;
+mod followed;
 mod packet;
 mod sockets;
+mod speaker;
 mod txt;
 
 pub(super) use dialect::Dialect;

@@ -77,6 +77,13 @@ $command >"$logs/middleware" 2>&1 || { cat "$logs/middleware" >&2; exit 1; }
 expect middleware 'client: served by piggy-1, audited: yes, balance: 42'
 expect middleware 'stranger: unauthenticated'
 
+command=$(readme 'cargo run --example resilience -- --seconds 20')
+echo "\$ $command"
+$command >"$logs/resilience" 2>&1 || { cat "$logs/resilience" >&2; exit 1; }
+expect resilience 'killed node 1'
+expect resilience 'told node 2 to stop'
+expect resilience ' 0 failed   100.00 %.*in all'
+
 start axum "$(readme 'cargo run --example axum')" 'Ctrl-C stops the service'
 while read -r line; do
     echo "\$ $line"

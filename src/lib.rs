@@ -39,6 +39,7 @@
 //! | `gzip` | yes | compression of messages with gzip |
 //! | `mdns` | yes | discovery on the local network with nothing installed |
 //! | `protobuf` | yes | messages generated from `.proto` files, the protobuf codec, health and reflection |
+//! | `testing` | no | faults for tests: for `[dev-dependencies]` |
 //! | `tls` | no | TLS for services and clients, with rustls |
 //! | `zstd` | no | compression of messages with Zstandard; its library is written in C |
 
@@ -48,6 +49,8 @@ pub use micro_macros::{Message, handler, service};
 pub use micro_runtime::*;
 
 // By name as well, so that the compiler tells those who forgot the feature of it.
+#[cfg(feature = "testing")]
+pub use micro_runtime::testing;
 #[cfg(feature = "tls")]
 pub use micro_runtime::tls;
 

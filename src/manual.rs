@@ -53,3 +53,7 @@ pub mod go_micro {}
 
 #[doc = include_str!("../docs/manual/reflection.md")]
 pub mod reflection {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("../docs/manual/testing.md")]
+pub mod testing {}

@@ -5,7 +5,7 @@
 //!
 //! | Floor | Rooms |
 //! |---|---|
-//! | 5 | [`service`] builder, lifecycle, node life |
+//! | 5 | [`service`] builder, lifecycle, node life · testing (a cargo feature): faults for tests |
 //! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
 //! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
@@ -34,6 +34,8 @@ pub mod selector;
 pub mod server;
 pub mod service;
 mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(not(feature = "tls"))]

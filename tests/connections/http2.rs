@@ -4,8 +4,8 @@ use std::future::IntoFuture as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::SendStream;
 use h2::server::SendResponse;
+use h2::{Reason, SendStream};
 use http::Response;
 use micro::server::Limits;
 use micro::{Code, Context};
@@ -98,4 +98,26 @@ async fn calls_that_a_connection_has_no_room_for_go_on_another_one() {
     hanging.shutdown().await;
     assert_eq!(soon(waiting).await.unwrap().unwrap(), "at last");
     assert_eq!(watched.opened(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_reset_without_an_error_code_is_not_taken_for_a_whole_one() {
+    let (server, address) = Raw::listen().await;
+    let lab = client(&address, |client| client);
+    let call = async { soon(lab.echo(&Context::new(), "Ada".to_owned()).send()).await.unwrap_err() };
+    let served = async {
+        let mut connection = h2::server::handshake(server.accept().await).await.unwrap();
+        let (_, mut response) = soon(connection.accept()).await.unwrap().unwrap();
+        let head = Response::builder().header("content-type", "application/json").body(()).unwrap();
+        let mut body = response.send_response(head, false).unwrap();
+        // A string that could end here.
+        body.send_data(Bytes::from_static(br#""Ada""#), false).unwrap();
+        body.send_reset(Reason::NO_ERROR);
+        while connection.accept().await.is_some() {}
+    };
+    let error = tokio::select! {
+        error = call => error,
+        () = served => panic!("the connection ended first"),
+    };
+    assert_eq!(error.code(), Code::Internal, "{error}");
 }

@@ -57,6 +57,18 @@ async fn half_a_head_behind_a_whole_request_is_closed_too() {
 }
 
 #[tokio::test]
+async fn the_rest_of_a_body_that_was_answered_early_is_not_taken_for_a_head() {
+    let site = Site::with(patient().header_timeout(SHORT)).await;
+    let mut raw = Raw::open(&site).await;
+    raw.send("POST /Lab/Nope HTTP/1.1\r\nhost: lab\r\ncontent-length: 6\r\n\r\nfor").await;
+    assert!(raw.answer().await.0.starts_with("HTTP/1.1 404 "));
+    raw.send("get").await;
+    tokio::time::sleep(2 * SHORT).await;
+    raw.send(request("/Lab/Echo", r#""Ada""#)).await;
+    assert_eq!(raw.answer().await.1, r#""Ada""#);
+}
+
+#[tokio::test]
 async fn a_head_that_trickles_in_is_cut_off_however_often_a_byte_comes() {
     let site = Site::with(patient().header_timeout(SHORT)).await;
     let mut raw = Raw::open(&site).await;

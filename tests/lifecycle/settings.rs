@@ -54,7 +54,7 @@ async fn a_variable_that_makes_no_sense_fails_the_start_with_what_is_known() {
         (
             "MICRO_REGISTRY",
             "zookeeper",
-            "MICRO_REGISTRY: there is no registry `zookeeper`; known: mdns, memory",
+            "MICRO_REGISTRY: there is no registry `zookeeper`; known: consul, dns, etcd, mdns",
         ),
         (
             "MICRO_SELECTOR",

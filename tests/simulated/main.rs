@@ -148,8 +148,6 @@ async fn call(calling: Duration, tally: Rc<RefCell<Tally>>) -> turmoil::Result {
         .environment(Environment::empty())
         .transport(Simulated)
         .registry(directory::Directory::at(&format!("registry:{PORT}")))
-        // A host that crashed answers nobody who connects, not even with a refusal.
-        .connect_timeout(Duration::from_millis(300))
         // One that answers nothing on a connection that there is shows by that.
         .attempt_timeout(Duration::from_millis(500))
         .build();

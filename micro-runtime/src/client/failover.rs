@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Channel;
 use super::connections::{Connection, Way};
@@ -28,6 +29,10 @@ const LAST_RESORTS: u32 = 3;
 /// So many nodes may refuse a call because they have too many, before it is no longer sent to the next one at
 /// once: where all are busy, no call is to visit all.
 const REFUSALS: u32 = 2;
+
+/// A node that has not even taken a connection after this time is away. TCP has asked it twice by then (RFC 6298,
+/// section 2).
+const SURELY_AWAY: Duration = Duration::from_secs(1);
 
 /// What an attempt that succeeds comes to.
 pub(super) type Sent = (Answer, Pick);
@@ -97,15 +102,35 @@ pub(super) async fn send(
             Some(protocol) => (protocol, true),
             None => (Protocol::of_node(&node.metadata, core.prefers_http), false),
         };
+        let mut patience = None;
         let way = match core.connections.ready(&node.address, protocol) {
             Some(way) => Ok(way),
             // It is large, and seldom needed.
-            None => hold(limit, core.connections.way(&node.address, protocol, told).boxed()).await,
+            None => {
+                patience = tried.patience(core, channel, &outgoing.route, pick.candidate(), limit);
+                let connecting = core.connections.way(&node.address, protocol, told);
+                hold(limit, patiently(connecting, &node.address, patience).boxed()).await
+            }
         };
         let way = match way {
             Ok(way) => way,
-            // That is no fault of the node.
-            Err(error) if limit.as_ref().is_some_and(Limit::is_over) => return Err(error),
+            Err(error) if limit.as_ref().is_some_and(Limit::is_over) => {
+                // It may be no fault of the node that so little time was left.
+                if pick.since().elapsed() >= SURELY_AWAY {
+                    core.nodes.suspect(pick.candidate());
+                    pick.done(Outcome::Unreachable);
+                }
+                return Err(error);
+            }
+            Err(error)
+                if patience
+                    .is_some_and(|patience| (patience..SURELY_AWAY).contains(&pick.since().elapsed())) =>
+            {
+                let node = pick.candidate().clone();
+                pick.done(Outcome::TimedOut);
+                tried.nodes.push(Attempt { node, error, reused: false });
+                continue;
+            }
             Err(error) => {
                 let node = pick.candidate().clone();
                 pick.done(Outcome::Unreachable);
@@ -154,6 +179,22 @@ pub(super) async fn send(
             }
         }
     }
+}
+
+/// Waits for a connection, and where somebody else can stand in, no longer than this. What was begun goes on for
+/// the calls to come.
+async fn patiently(
+    connecting: impl Future<Output = Result<Way>>,
+    address: &str,
+    patience: Option<Duration>,
+) -> Result<Way> {
+    let Some(patience) = patience else { return connecting.await };
+    timeout(patience, connecting).await.unwrap_or_else(|_| {
+        let waited = humantime::format_duration(Duration::from_millis(patience.as_millis() as u64));
+        let message =
+            format!("cannot connect to {address}: nothing was heard for {waited}, half of the time left");
+        Err(Error::unavailable(message).never_processed())
+    })
 }
 
 /// Waits until nodes are known, and picks one that was not tried; `None` where there is none left.
@@ -318,6 +359,24 @@ impl Tried {
     /// By its address: a node may register anew, as another candidate, while a call goes on.
     fn of<'a>(&'a self, node: &'a Candidate) -> impl Iterator<Item = &'a Attempt> {
         self.nodes.iter().filter(|tried| tried.node.node().address == node.node().address)
+    }
+
+    /// How long to wait for a connection to this node: half of the time that is left, where there is another node to
+    /// go to. A host that vanished says nothing, and a call is not to use all of its time up on it.
+    #[cold]
+    fn patience(
+        &self,
+        core: &Core,
+        channel: &Channel,
+        route: &Route,
+        picked: &Arc<Candidate>,
+        limit: &Option<Limit>,
+    ) -> Option<Duration> {
+        let (left, now) = (limit.as_ref()?.left(), Instant::now());
+        let fleet = core.nodes.known(channel, route)?;
+        let can_stand_in =
+            |node: &Arc<Candidate>| !Arc::ptr_eq(node, picked) && node.is_available(now) && !self.has(node);
+        fleet.everyone().iter().any(can_stand_in).then_some(left / 2)
     }
 
     fn has(&self, node: &Candidate) -> bool {

@@ -42,6 +42,11 @@ impl Limit {
         Instant::now().checked_add(time).is_some_and(|then| then < self.deadline)
     }
 
+    /// How much time there is left.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// From now on the work ends by itself when its time is up: its connection sees to that, with one
     /// clock for all its calls.
     pub(super) fn watch(&self) {

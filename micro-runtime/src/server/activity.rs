@@ -16,6 +16,8 @@ pub(super) struct Activity {
     started: AtomicU64,
     /// Whether anything was read since the last call began or ended.
     heard: AtomicBool,
+    /// The bodies of requests that are not read to their end, be their call over or not.
+    bodies: AtomicUsize,
     /// Whether the connection is to end with what is in flight.
     leaving: AtomicBool,
     /// What counts for a connection that has become something else than HTTP.
@@ -40,7 +42,9 @@ impl Activity {
 
     /// Whether the peer of an HTTP/1.1 connection has begun a request and not sent its whole head.
     pub(super) fn awaits_head(&self) -> bool {
-        self.heard.load(Ordering::Relaxed) && self.in_flight() == 0
+        self.heard.load(Ordering::Relaxed)
+            && self.in_flight() == 0
+            && self.bodies.load(Ordering::Relaxed) == 0
     }
 
     /// Notes that no request is to follow those in flight.
@@ -69,6 +73,13 @@ impl Activity {
         self.started.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a body until the token is dropped. What arrives meanwhile is no head, also where the call was
+    /// answered early and the rest of its body comes behind the answer.
+    pub(super) fn read(self: &Arc<Self>) -> Reading {
+        self.bodies.fetch_add(1, Ordering::Relaxed);
+        Reading(self.clone())
+    }
+
     /// Counts a call until the token is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -86,6 +97,17 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.0.heard.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The body of a request that is not read to its end.
+#[derive(Debug)]
+pub(super) struct Reading(Arc<Activity>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.heard.store(false, Ordering::Relaxed);
+        self.0.bodies.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
+use super::activity::{Activity, Reading};
 use super::panics::panicked;
 use crate::error::{Error, Result};
 use crate::protocol::body::WireBody;
@@ -34,8 +36,11 @@ pub struct RequestBody(Kind);
 enum Kind {
     #[default]
     Empty,
-    /// Right from the connection, without a box.
-    Incoming(Incoming),
+    /// Right from a connection of HTTP/1.1, without a box.
+    Incoming {
+        body: Incoming,
+        _reading: Reading,
+    },
     Received(Received),
     Other(BoxBody),
 }
@@ -49,11 +54,13 @@ impl RequestBody {
     {
         cast(body, |body| Self(Kind::Other(Box::pin(body.map_err(|error| ours(error.into(), "request"))))))
     }
-}
 
-impl From<Incoming> for RequestBody {
-    fn from(body: Incoming) -> Self {
-        Self(Kind::Incoming(body))
+    /// The body of a request on a connection of HTTP/1.1.
+    pub(super) fn incoming(body: Incoming, connection: &Arc<Activity>) -> Self {
+        if body.is_end_stream() {
+            return Self(Kind::Empty);
+        }
+        Self(Kind::Incoming { body, _reading: connection.read() })
     }
 }
 
@@ -73,7 +80,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
         match &mut self.0 {
             Kind::Empty => Poll::Ready(None),
-            Kind::Incoming(body) => {
+            Kind::Incoming { body, .. } => {
                 Pin::new(body).poll_frame(task).map(|frame| frame.map(|frame| frame.map_err(broken_off)))
             }
             Kind::Received(body) => Pin::new(body).poll_frame(task),
@@ -84,7 +91,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Empty => true,
-            Kind::Incoming(body) => body.is_end_stream(),
+            Kind::Incoming { body, .. } => body.is_end_stream(),
             Kind::Received(body) => body.is_end_stream(),
             Kind::Other(body) => body.is_end_stream(),
         }
@@ -93,7 +100,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Empty => SizeHint::with_exact(0),
-            Kind::Incoming(body) => body.size_hint(),
+            Kind::Incoming { body, .. } => body.size_hint(),
             Kind::Received(body) => body.size_hint(),
             Kind::Other(body) => body.size_hint(),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -61,7 +62,7 @@ async fn http1(
     permit: OwnedSemaphorePermit,
 ) -> Result<(), BoxError> {
     let limits = &shared.limits;
-    let (server, counted) = (shared.clone(), activity.clone());
+    let (server, counted, reading) = (shared.clone(), activity.clone(), activity.clone());
     let answer = move |request| answer(request, peer.clone(), server.clone(), counted.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -69,7 +70,10 @@ async fn http1(
         .max_buf_size(usize::try_from(limits.max_header_size).unwrap_or(usize::MAX))
         .serve_connection(
             TokioIo::new(Upgradable::new(io, permit, activity.clone(), shared)),
-            service_fn(move |request| answer(request.map(RequestBody::from)).map(Ok::<_, Infallible>)),
+            service_fn(move |request: Request<Incoming>| {
+                let request = request.map(|body| RequestBody::incoming(body, &reading));
+                answer(request).map(Ok::<_, Infallible>)
+            }),
         )
         .with_upgrades();
     let connection = pin!(HeadTimeout::new(connection, limits.header_timeout, activity));

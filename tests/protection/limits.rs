@@ -7,6 +7,9 @@ use micro::admission::Protection;
 use micro::client::Protocol;
 use micro::{Code, Context, Environment, Service, Streaming};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::lab::{LabClient, Site};
 use crate::soon::soon;
 
@@ -165,4 +168,34 @@ async fn what_a_service_in_the_middle_hands_on_is_not_taken_for_its_own_refusal(
         assert_eq!(error.code(), Code::ResourceExhausted);
         assert!(!error.was_never_processed(), "the front did something: {error}");
     }
+}
+
+#[tokio::test]
+async fn health_is_asked_of_a_full_service_as_of_any_other() {
+    let site = Site::with(Protection::new().max_calls(1)).await;
+    let _running = wait(&site.client(None), "a");
+    site.lab.waiting(1).await;
+    let address = site.running.address().to_owned();
+    let body = r#"{"service":""}"#;
+    let request = format!(
+        "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    assert!(sent(&address, &request).await.contains("SERVING"));
+    // And what is full says so in the words of HTTP.
+    let request =
+        request.replace("/grpc.health.v1.Health/Check", "/Lab/Echo").replace(body, r#""aaaaaaaaaaaa""#);
+    let answer = sent(&address, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
+    assert!(answer.contains("\r\ngrpc-retry-pushback-ms: "), "{answer}");
+}
+
+async fn sent(address: &str, request: &str) -> String {
+    let mut io = TcpStream::connect(address).await.unwrap();
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(io.read_to_string(&mut answer)).await.unwrap();
+    answer
 }

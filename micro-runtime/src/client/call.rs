@@ -12,6 +12,7 @@ use crate::codec::Compression;
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
+use crate::idempotency;
 use crate::metadata::{Around, Metadata, NONE};
 
 /// A call that is about to be made: options are chained, and `.await` makes it.
@@ -71,6 +72,21 @@ impl<A: Body, B: Body> Call<A, B> {
     /// Sends metadata with the call. A name or value that cannot be sent fails the call.
     pub fn metadata(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if let Err(error) = self.options.metadata.append(name, value) {
+            self.options.wrong.get_or_insert(error);
+        }
+        self
+    }
+
+    /// Sends a key that names what is to be done, so that it is done once however often the call is made: a
+    /// service with [`Idempotency`](crate::idempotency::Idempotency) answers the second call with the answer
+    /// of the first.
+    ///
+    /// The key is new for each thing to do, and the same for each attempt at it: a random UUID that is made
+    /// before the first one. It has 1 to 255 visible ASCII characters; anything else fails the call.
+    pub fn idempotency_key(mut self, key: impl AsRef<str>) -> Self {
+        let sent = idempotency::check(key.as_ref())
+            .and_then(|key| self.options.metadata.insert(idempotency::KEY, key));
+        if let Err(error) = sent {
             self.options.wrong.get_or_insert(error);
         }
         self

@@ -9,7 +9,7 @@
 //! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
 //! | 2 | [`registry`] · [`selector`] · [`transport`]: a trait each, and its drivers · tls |
-//! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors · [`admission`] who is let in |
+//! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors · [`admission`] who is let in · [`idempotency`] calls that are made twice |
 //! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
 pub mod admission;
@@ -21,6 +21,7 @@ pub mod endpoint;
 mod environment;
 mod error;
 pub mod health;
+pub mod idempotency;
 pub mod message;
 mod metadata;
 pub mod metrics;

@@ -13,6 +13,7 @@ use crate::codec::Compression;
 use crate::context::Context;
 use crate::endpoint::{Body, MethodDescriptor};
 use crate::error::{Error, Result};
+use crate::idempotency;
 use crate::metadata::{Around, Metadata, NONE};
 use crate::selector::{Filter, Route};
 
@@ -92,6 +93,21 @@ impl<A: Body, B: Body> Call<A, B> {
     /// Goes to nodes like this, beside what the client's [`filter`](super::ClientBuilder::filter)s say.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.context = Route::wanting(&self.context, filter);
+        self
+    }
+
+    /// Sends a key that names what is to be done, so that it is done once however often the call is made: a
+    /// service with [`Idempotency`](crate::idempotency::Idempotency) answers the second call with the answer
+    /// of the first.
+    ///
+    /// The key is new for each thing to do, and the same for each attempt at it: a random UUID that is made
+    /// before the first one. It has 1 to 255 visible ASCII characters; anything else fails the call.
+    pub fn idempotency_key(mut self, key: impl AsRef<str>) -> Self {
+        let sent = idempotency::check(key.as_ref())
+            .and_then(|key| self.options.metadata.insert(idempotency::KEY, key));
+        if let Err(error) = sent {
+            self.options.wrong.get_or_insert(error);
+        }
         self
     }
 

@@ -230,6 +230,14 @@ impl Context {
         self.reply("trailer")?.lock().trailers.append(name, value)
     }
 
+    /// The headers and the trailers that were set so far.
+    pub(crate) fn reply_so_far(&self) -> (Metadata, Metadata) {
+        self.incoming.as_ref().map_or_else(Default::default, |incoming| {
+            let reply = incoming.reply.lock();
+            (reply.headers.clone(), reply.trailers.clone())
+        })
+    }
+
     fn reply(&self, what: &str) -> Result<&ReplyMetadata> {
         self.incoming.as_ref().map(|incoming| &incoming.reply).ok_or_else(|| {
             Error::failed_precondition(format!(

@@ -1,8 +1,11 @@
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::Body;
 use crate::codec::Codec;
-use crate::message::{Message, Shape};
+use crate::error::Result;
+use crate::message::{AnyMessage, Message, Shape};
 
 /// What a contract says about itself.
 #[derive(Debug)]
@@ -69,6 +72,8 @@ pub struct BodyDescriptor {
     /// The name of the encoding with this index: those that its messages bring, the preferred one
     /// first.
     format: fn(usize) -> Option<&'static str>,
+    /// Reads one message in the encoding of this name.
+    decode: fn(&str, Bytes) -> Result<AnyMessage>,
 }
 
 impl ServiceDescriptor {
@@ -189,12 +194,18 @@ impl BodyDescriptor {
             stream: B::STREAM,
             descriptors: <B::Message as Message>::DESCRIPTORS,
             format: format::<B::Message>,
+            decode: AnyMessage::decode_own::<B::Message>,
         }
     }
 
     /// Whether its messages can be read and written with this codec.
     pub(crate) fn reads(&self, codec: &Codec) -> bool {
         codec.is_one_of(self.formats())
+    }
+
+    /// Reads one of its messages, in an encoding that they bring.
+    pub(crate) fn decode(&self, format: &str, bytes: Bytes) -> Result<AnyMessage> {
+        (self.decode)(format, bytes)
     }
 
     /// The names of the encodings that its messages bring, the preferred one first.

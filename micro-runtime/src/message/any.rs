@@ -2,7 +2,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::{Message, Shape};
 use crate::codec::Codec;
@@ -31,6 +31,7 @@ pub struct AnyMessage {
 trait Erased: Any + Send + Sync {
     fn shape(&self) -> &'static Shape;
     fn encode(&self, codec: &Codec, buffer: &mut BytesMut) -> Result<()>;
+    fn encode_own(&self, buffer: &mut BytesMut) -> Result<&'static str>;
     fn copied(&self) -> Result<Arc<dyn Erased>>;
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
@@ -44,6 +45,12 @@ impl<T: Message> Erased for T {
 
     fn encode(&self, codec: &Codec, buffer: &mut BytesMut) -> Result<()> {
         codec.encode(self, buffer)
+    }
+
+    fn encode_own(&self, buffer: &mut BytesMut) -> Result<&'static str> {
+        let format = T::FORMATS.first().ok_or_else(no_encoding::<T>)?;
+        (format.encode)(self, buffer)?;
+        Ok(format.name)
     }
 
     fn copied(&self) -> Result<Arc<dyn Erased>> {
@@ -113,6 +120,22 @@ impl AnyMessage {
         codec.encode(message, buffer)
     }
 
+    /// Appends the message in the encoding that its type prefers, and returns the name of that.
+    pub(crate) fn encode_own(&self, buffer: &mut BytesMut) -> Result<&'static str> {
+        (*self.message).encode_own(buffer)
+    }
+
+    /// The message of type `T` that was [encoded](Self::encode_own) so.
+    pub(crate) fn decode_own<T: Message>(format: &str, bytes: Bytes) -> Result<Self> {
+        let known = T::FORMATS.iter().find(|known| known.name == format).ok_or_else(|| {
+            Error::internal(format!(
+                "messages of type `{}` are not known as `{format}` any more",
+                T::SHAPE.name
+            ))
+        })?;
+        (known.decode)(bytes).map(Self::new)
+    }
+
     pub(crate) fn around(&self) -> Option<&Arc<Around>> {
         self.around.as_ref()
     }
@@ -125,12 +148,15 @@ impl AnyMessage {
 
 /// Messages need not be `Clone`, but all of them can be written and read.
 fn copy<T: Message>(message: &T) -> Result<T> {
-    let format = T::FORMATS.first().ok_or_else(|| {
-        Error::internal(format!("messages of type `{}` have no encoding to be copied with", T::SHAPE.name))
-    })?;
+    let format = T::FORMATS.first().ok_or_else(no_encoding::<T>)?;
     let mut buffer = BytesMut::new();
     (format.encode)(message, &mut buffer)?;
     (format.decode)(buffer.freeze())
+}
+
+#[cold]
+fn no_encoding<T: Message>() -> Error {
+    Error::internal(format!("messages of type `{}` have no encoding to be copied with", T::SHAPE.name))
 }
 
 #[cold]

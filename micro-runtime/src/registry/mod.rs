@@ -28,6 +28,8 @@
 //! A driver of your own is an implementation of [`Registry`] that passes [`conformance::run`].
 
 pub mod conformance;
+#[cfg(feature = "consul")]
+mod consul;
 mod describe;
 mod discovery;
 #[cfg(feature = "etcd")]
@@ -49,6 +51,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+#[cfg(feature = "consul")]
+pub use consul::Consul;
 pub use discovery::Discovery;
 #[cfg(feature = "etcd")]
 pub use etcd::Etcd;

@@ -30,6 +30,8 @@ pub fn by_name(name: &str, address: Option<&str>) -> Result<Arc<dyn Registry>> {
 
 fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<Arc<dyn Registry>> {
     let registry: Arc<dyn Registry> = match name {
+        #[cfg(feature = "consul")]
+        "consul" => return Ok(Arc::new(super::Consul::configured(filled(address), environment)?)),
         #[cfg(feature = "etcd")]
         "etcd" => return Ok(Arc::new(super::Etcd::configured(filled(address), environment)?)),
         "memory" => Arc::new(Memory::new()),

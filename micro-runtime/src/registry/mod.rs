@@ -29,6 +29,8 @@
 
 mod address;
 pub mod conformance;
+#[cfg(feature = "consul")]
+mod consul;
 mod describe;
 mod discovery;
 #[cfg(feature = "dns")]
@@ -59,6 +61,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+#[cfg(feature = "consul")]
+pub use consul::Consul;
 pub(crate) use discovery::Departures;
 pub use discovery::{Discovery, DiscoveryOptions};
 #[cfg(feature = "dns")]

@@ -38,7 +38,10 @@ pub fn by_name(name: &str, address: Option<&str>) -> Result<Arc<dyn Registry>> {
 }
 
 /// The same with the further variables that a driver looks at: credentials.
-#[cfg_attr(not(feature = "etcd"), expect(unused_variables, reason = "no driver has further variables"))]
+#[cfg_attr(
+    not(any(feature = "consul", feature = "etcd")),
+    expect(unused_variables, reason = "no driver has further variables")
+)]
 fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<Arc<dyn Registry>> {
     let address = address.map(str::trim).filter(|address| !address.is_empty());
     Ok(match name {
@@ -58,6 +61,8 @@ fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<
             address,
             "the DNS name of a service, such as `{service}.default.svc.cluster.local:8080`",
         )?)?),
+        #[cfg(feature = "consul")]
+        "consul" => Arc::new(super::Consul::configured(address, environment)?),
         #[cfg(feature = "etcd")]
         "etcd" => Arc::new(super::Etcd::configured(address, environment)?),
         #[cfg(feature = "nats")]

@@ -243,3 +243,26 @@ async fn a_client_shows_its_views_of_the_registry() {
     assert_eq!(snapshot.value("micro_registry_watch_failures", &lab), Some(0.0));
     running.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_a_client_and_a_node_do_beside_calls_is_counted_too() {
+    let service = Service::new("lab")
+        .environment(Environment::empty())
+        .protect(micro::admission::Protection::new().max_calls(10))
+        .handle(Lab::default())
+        .in_memory()
+        .await
+        .unwrap();
+    let lab = LabClient::new(&service.client());
+    lab.echo(&Context::new(), "Ada".to_owned()).await.unwrap();
+    let snapshot = service.metrics().snapshot();
+    let of = |name: &str, labels: &[(&str, &str)]| snapshot.value(name, labels);
+    assert_eq!(of("micro_server_admitted", &[]), Some(1.0));
+    assert_eq!(of("micro_server_refused", &[("reason", "limit")]), Some(0.0));
+    assert_eq!(of("micro_client_retries", &[("service", "lab")]), Some(0.0));
+    assert_eq!(of("micro_registry_view_nodes_out_of_use", &[("service", "lab")]), Some(0.0));
+    assert_eq!(of("micro_node_registered", &[]), Some(1.0));
+    assert_eq!(of("micro_node_state", &[("state", "ready")]), Some(1.0));
+    assert_eq!(of("micro_node_state", &[("state", "draining")]), Some(0.0));
+    service.stop().await.unwrap();
+}

@@ -12,6 +12,7 @@ use super::rate::{RateLimit, Rates};
 use crate::context::{Context, Priority};
 use crate::endpoint::MethodDescriptor;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 
 /// How much of a limit a call of each priority may find in use, in percent, the lowest priority first.
 const PERCENT: [u8; 4] = [80, 90, 95, 100];
@@ -135,6 +136,29 @@ impl Protection {
     /// What became of the calls so far, of all services that were given a clone of this.
     pub fn counts(&self) -> Counts {
         self.tally.now()
+    }
+
+    /// Shows the counts.
+    pub(crate) fn observe(&self, metrics: &Metrics) {
+        if self.is_off() {
+            return;
+        }
+        metrics.observe(&self.tally, |tally, samples| {
+            let counts = tally.now();
+            samples.counter("micro_server_admitted", "Calls that were let in.", &[], counts.admitted as f64);
+            samples.counter(
+                "micro_server_queued",
+                "Calls that had to wait for room.",
+                &[],
+                counts.queued as f64,
+            );
+            let refused =
+                [("limit", counts.refused_by_limit), ("shed", counts.shed), ("rate", counts.rate_limited)];
+            for (reason, number) in refused {
+                let help = "Calls that were not let in.";
+                samples.counter("micro_server_refused", help, &[("reason", reason)], number as f64);
+            }
+        });
     }
 
     /// A gate for each of these methods; `None` where nothing is set.

@@ -36,7 +36,7 @@ pub(super) struct Core {
     pub(super) timeout: Duration,
     pub(super) max_message_size: usize,
     pub(super) policy: Policy,
-    targets: Targets,
+    targets: Arc<Targets>,
     pub(super) metrics: Metrics,
 }
 
@@ -103,6 +103,8 @@ impl Core {
         };
         let connections = Connections::new(opener, settings.http_version, native, bounds);
         connections.observe(&metrics);
+        let targets = Arc::new(Targets::default());
+        targets.observe(&metrics);
         if let Some(discovery) = nodes.discovery() {
             connections.follow(discovery);
             discovery.observe(&metrics);
@@ -121,7 +123,7 @@ impl Core {
             timeout,
             max_message_size: settings.max_message_size,
             policy: settings.policy.decided(environment)?,
-            targets: Targets::default(),
+            targets,
             metrics,
         })
     }

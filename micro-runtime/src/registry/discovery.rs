@@ -139,6 +139,12 @@ impl Discovery {
                 let labels = [("registry", inner.registry.name()), ("service", view.service())];
                 let nodes = view.nodes().len() as f64;
                 samples.gauge("micro_registry_view_nodes", "Nodes of the service.", &labels, nodes);
+                let now = Instant::now();
+                let all = view.nodes();
+                let out = all.iter().filter(|node| node.out_of_use(now).is_some()).count() as f64;
+                let help =
+                    "Those of them that get no calls, because they cannot be reached or fail too often.";
+                samples.gauge("micro_registry_view_nodes_out_of_use", help, &labels, out);
                 let help = "How long the registry has not been heard of.";
                 samples.gauge("micro_registry_view_age_seconds", help, &labels, view.age().as_secs_f64());
                 let help = "How often the registry could not be followed.";

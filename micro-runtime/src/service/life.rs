@@ -113,6 +113,8 @@ impl Life {
         let native = !surroundings.has_layers();
         let server = Server::start(listener, site, surroundings, limits, tls, cores)?;
         server.observe(&metrics);
+        self.machine.observe(&metrics);
+        self.presence.observe(&metrics);
         let entrance = self.server.insert(server).entrance();
 
         let registration = decided.registration(&name, advertised, endpoints, native);

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// The check that every service has of its registry.
 pub(super) const CHECK: &str = "registry";
@@ -55,6 +56,24 @@ pub(super) struct Presence {
 impl Presence {
     pub(super) fn new(health: Health) -> Self {
         Self { status: Arc::new(watch::Sender::new(RegistrationStatus::default())), health }
+    }
+
+    /// Shows how the node is registered.
+    pub(super) fn observe(&self, metrics: &Metrics) {
+        metrics.observe(&self.status, |status, samples| {
+            let status = status.borrow();
+            let registered = f64::from(u8::from(status.registered));
+            samples.gauge("micro_node_registered", "Whether the node is in the registry.", &[], registered);
+            if let Some(renewed) = status.renewed {
+                let help = "How long ago the node was last registered or renewed.";
+                let age = renewed.elapsed().as_secs_f64();
+                samples.gauge("micro_node_registration_age_seconds", help, &[], age);
+            }
+            let help = "Attempts to register, renew or leave that failed.";
+            samples.counter("micro_node_registration_failures", help, &[], status.failures as f64);
+            let help = "How often the registry had lost the node.";
+            samples.counter("micro_node_registration_losses", help, &[], status.losses as f64);
+        });
     }
 
     pub(super) fn status(&self) -> RegistrationStatus {

@@ -70,6 +70,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let standard = Standard::new(&service.health, service.reflection, &mut routes);
     let checks = checks::prepare(service.checks, &service.health, &discovery)?;
     routes.count(&service.metrics);
+    service.protection.observe(&service.metrics);
     let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// Where a node is in its life: `starting → ready → draining → gone`, with `unhealthy` beside `ready`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,6 +111,24 @@ impl Machine {
 
     pub(super) fn state(&self) -> NodeState {
         self.0.status.borrow().state
+    }
+
+    /// Shows the state: 1 for the one that the node has, 0 for the others.
+    pub(super) fn observe(&self, metrics: &Metrics) {
+        metrics.observe(&self.0, |inner, samples| {
+            let now = inner.status.borrow().state;
+            for state in [
+                NodeState::Starting,
+                NodeState::Ready,
+                NodeState::Unhealthy,
+                NodeState::Draining,
+                NodeState::Gone,
+            ] {
+                let labels = [("service", inner.service.as_str()), ("state", state.name())];
+                let help = "1 for the state that the node has, 0 for the others.";
+                samples.gauge("micro_node_state", help, &labels, f64::from(u8::from(state == now)));
+            }
+        });
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<NodeStatus> {

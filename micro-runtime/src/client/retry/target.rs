@@ -9,6 +9,7 @@ use super::budget::Balance;
 use super::policy::Policy;
 use crate::client::coalesce::Coalesced;
 use crate::error::{Code, Error, Result};
+use crate::metrics::Metrics;
 
 /// Beyond so many services those that no channel leads to are forgotten.
 const KEPT: usize = 1024;
@@ -182,6 +183,38 @@ impl Targets {
         let target = Arc::new(Target::new(service, policy));
         targets.insert(service.to_owned(), target.clone());
         target
+    }
+
+    /// Shows what was done for the calls to each of them.
+    pub(in crate::client) fn observe(self: &Arc<Self>, metrics: &Metrics) {
+        metrics.observe(self, |targets, samples| {
+            for stats in targets.stats() {
+                let numbers = [
+                    ("micro_client_retries", "Attempts in place of one that failed.", stats.retries),
+                    ("micro_client_hedges", "Attempts beside one that took long.", stats.hedges),
+                    ("micro_client_hedge_wins", "Hedges whose answer was the first.", stats.hedge_wins),
+                    (
+                        "micro_client_retry_budget_refusals",
+                        "Attempts that were not made because the retry budget was used up.",
+                        stats.budget_refusals,
+                    ),
+                    (
+                        "micro_client_circuit_breaker_rejections",
+                        "Attempts that the circuit breaker refused.",
+                        stats.breaker_rejections,
+                    ),
+                    ("micro_client_fallbacks", "Calls that a fallback answered.", stats.fallbacks),
+                    (
+                        "micro_client_coalesced",
+                        "Calls that shared the answer of another one.",
+                        stats.coalesced,
+                    ),
+                ];
+                for (name, help, number) in numbers {
+                    samples.counter(name, help, &[("service", &stats.service)], number as f64);
+                }
+            }
+        });
     }
 
     /// The numbers of all of them, by name.

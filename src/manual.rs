@@ -33,6 +33,9 @@ pub mod tls {}
 #[doc = include_str!("../docs/manual/middleware.md")]
 pub mod middleware {}
 
+#[doc = include_str!("../docs/manual/protection.md")]
+pub mod protection {}
+
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
 

@@ -32,6 +32,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// The header of an answer that was given before.
 const REPLAYED: &str = "idempotent-replayed";
 
+type Scope = Arc<dyn Fn(&Context) -> String + Send + Sync>;
+
 /// Does what a key names once: an [`Interceptor`] for [`Service::intercept`](crate::Service::intercept).
 ///
 /// A call that has the metadata `idempotency-key` runs where the key is new, and its answer is kept with the key
@@ -62,7 +64,7 @@ pub struct Idempotency {
     wait: Duration,
     compare: bool,
     required: Arc<BTreeSet<String>>,
-    scope: Option<Arc<dyn Fn(&Context) -> String + Send + Sync>>,
+    scope: Option<Scope>,
     counts: Arc<Tally>,
 }
 

@@ -53,6 +53,8 @@ async fn only_a_registry_that_is_used_opens_an_mdns_socket() -> Result<()> {
         let unused = Mdns::new();
         let _clone = unused.clone();
         let _discovery = Discovery::new(Arc::new(unused.clone()));
+        #[cfg(feature = "mdns-go-micro")]
+        let _with_go_micro = Mdns::new().go_micro(true);
         // Not even to take back what was never registered.
         unused.deregister(&node).await?;
         assert_eq!(mdns_sockets(), Vec::<String>::new());

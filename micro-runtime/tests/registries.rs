@@ -31,3 +31,12 @@ async fn the_mdns_registry_conforms() -> Result<()> {
     let promises = Promises { shortest_ttl: None, ..Promises::default() };
     conformance::run(|| Arc::new(Mdns::new()), promises).await
 }
+
+#[cfg(feature = "mdns-go-micro")]
+#[tokio::test]
+async fn the_mdns_registry_conforms_when_it_speaks_to_programs_of_go_micro_too() -> Result<()> {
+    use micro_runtime::registry::Mdns;
+
+    let promises = Promises { shortest_ttl: None, ..Promises::default() };
+    conformance::run(|| Arc::new(Mdns::new().go_micro(true)), promises).await
+}

@@ -1,7 +1,7 @@
 //! Registries: where services say where they are, and clients learn it.
 //!
 //! A [`Registry`] is one way to do that: [`Memory`] for tests and single processes, [`Mdns`] for the
-//! local network with nothing installed, and others by cargo feature. It is the control plane: a
+//! local network with nothing installed, [`Static`] for a list, and others by cargo feature. It is the control plane: a
 //! client asks it once per service and then watches. The calls themselves read a [`View`], which
 //! [`Discovery`] keeps up to date: one per service and process, with no lookup, lock or wait on the
 //! path of a call.
@@ -27,20 +27,28 @@
 //!
 //! A driver of your own is an implementation of [`Registry`] that passes [`conformance::run`].
 
+mod address;
 pub mod conformance;
 #[cfg(feature = "consul")]
 mod consul;
 mod describe;
 mod discovery;
+#[cfg(feature = "dns")]
+mod dns;
 #[cfg(feature = "etcd")]
 mod etcd;
+mod listed;
 mod locals;
 #[cfg(feature = "mdns")]
 mod mdns;
 mod memory;
 mod named;
+#[cfg(feature = "nats")]
+mod nats;
 mod record;
 mod registration;
+#[cfg(any(feature = "nats", feature = "mdns-go-micro"))]
+mod roll_call;
 mod table;
 mod view;
 
@@ -54,13 +62,18 @@ use futures_util::stream::BoxStream;
 #[cfg(feature = "consul")]
 pub use consul::Consul;
 pub use discovery::Discovery;
+#[cfg(feature = "dns")]
+pub use dns::Dns;
 #[cfg(feature = "etcd")]
 pub use etcd::Etcd;
+pub use listed::Static;
 pub(crate) use locals::{Locals, Membership};
 #[cfg(feature = "mdns")]
 pub use mdns::Mdns;
 pub use memory::Memory;
 pub use named::{DEFAULT, by_name, from_environment};
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use record::{EndpointRecord, Labels, Node, ServiceRecord, ValueRecord};
 pub use registration::Registration;
 pub use view::{Snapshot, View};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Memory, Registry};
+use super::{Memory, Registry, Static};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
@@ -8,49 +8,84 @@ use crate::error::{Error, Result};
 pub const DEFAULT: &str = "mdns";
 
 /// Every driver there is, compiled in or not, and the cargo feature it needs.
-const KNOWN: &[(&str, Option<&str>)] =
-    &[("consul", Some("consul")), ("etcd", Some("etcd")), ("mdns", Some("mdns")), ("memory", None)];
+const KNOWN: &[(&str, Option<&str>)] = &[
+    ("consul", Some("consul")),
+    ("dns", Some("dns")),
+    ("etcd", Some("etcd")),
+    ("mdns", Some("mdns")),
+    ("mdns-go-micro", Some("mdns-go-micro")),
+    ("memory", None),
+    ("nats", Some("nats")),
+    ("static", None),
+];
 
-/// A registry by its name, as `MICRO_REGISTRY` and `MICRO_REGISTRY_ADDRESS` give it.
+/// A registry by its name and address, as `MICRO_REGISTRY` and `MICRO_REGISTRY_ADDRESS` give them.
 ///
 /// An unknown name is `invalid_argument` and lists the known ones; a driver that is not compiled
-/// in is `failed_precondition` and names the cargo feature. `memory` makes a new, empty registry.
+/// in is `failed_precondition` and names the cargo feature. An address that the driver cannot use is `invalid_argument`, and says what
+/// to write. `memory` makes a new, empty registry. Nothing is opened and nobody is connected to.
 ///
 /// ```
-/// let registry = micro_runtime::registry::by_name("memory", None)?;
-/// assert_eq!(registry.name(), "memory");
+/// let registry = micro_runtime::registry::by_name("static", Some("greeter=10.0.0.5:7000,10.0.0.6:7000"))?;
+/// assert_eq!(registry.name(), "static");
 ///
 /// let error = micro_runtime::registry::by_name("zookeeper", None).unwrap_err();
-/// assert!(error.message().contains("known: consul, etcd, mdns, memory"));
+/// assert!(error.message().contains("known: "));
 /// # Ok::<(), micro_runtime::Error>(())
 /// ```
 pub fn by_name(name: &str, address: Option<&str>) -> Result<Arc<dyn Registry>> {
     make(name, address, &Environment::process())
 }
 
+/// The same, with who this is to the registry out of an environment.
+#[cfg_attr(not(any(feature = "consul", feature = "etcd")), expect(unused_variables))]
 fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<Arc<dyn Registry>> {
-    let registry: Arc<dyn Registry> = match name {
-        #[cfg(feature = "consul")]
-        "consul" => return Ok(Arc::new(super::Consul::configured(filled(address), environment)?)),
-        #[cfg(feature = "etcd")]
-        "etcd" => return Ok(Arc::new(super::Etcd::configured(filled(address), environment)?)),
-        "memory" => Arc::new(Memory::new()),
+    let address = address.map(str::trim).filter(|address| !address.is_empty());
+    Ok(match name {
+        "memory" => without(name, address, Arc::new(Memory::new()))?,
+        "static" => Arc::new(Static::parse(needed(
+            name,
+            address,
+            "the path of a file, or `greeter=host:port,host:port;other=host:port`",
+        )?)?),
         #[cfg(feature = "mdns")]
-        "mdns" => Arc::new(super::Mdns::new()),
+        "mdns" => without(name, address, Arc::new(super::Mdns::new()))?,
+        #[cfg(feature = "mdns-go-micro")]
+        "mdns-go-micro" => without(name, address, Arc::new(super::Mdns::new().go_micro(true)))?,
+        #[cfg(feature = "consul")]
+        "consul" => Arc::new(super::Consul::configured(address, environment)?),
+        #[cfg(feature = "etcd")]
+        "etcd" => Arc::new(super::Etcd::configured(address, environment)?),
+        #[cfg(feature = "dns")]
+        "dns" => Arc::new(super::Dns::parse(needed(
+            name,
+            address,
+            "the DNS name of a service, such as `{service}.default.svc.cluster.local:8080`",
+        )?)?),
+        #[cfg(feature = "nats")]
+        "nats" => Arc::new(super::Nats::parse(address.unwrap_or(super::Nats::DEFAULT_ADDRESS))?),
         _ => return Err(not_here(name)),
-    };
+    })
+}
+
+/// For a driver that has no address.
+fn without(name: &str, address: Option<&str>, registry: Arc<dyn Registry>) -> Result<Arc<dyn Registry>> {
     match address {
-        Some(address) if !address.is_empty() => Err(Error::invalid_argument(format!(
+        Some(address) => Err(Error::invalid_argument(format!(
             "the registry `{name}` has no address, and `{address}` was given: leave the address away, \
              or choose the registry that is there"
         ))),
-        _ => Ok(registry),
+        None => Ok(registry),
     }
 }
 
-/// What is set to nothing counts as not set.
-fn filled(address: Option<&str>) -> Option<&str> {
-    address.map(str::trim).filter(|address| !address.is_empty())
+/// For a driver that cannot do without one.
+fn needed<'a>(name: &str, address: Option<&'a str>, what: &str) -> Result<&'a str> {
+    address.ok_or_else(|| {
+        Error::invalid_argument(format!(
+            "the registry `{name}` needs an address: set MICRO_REGISTRY_ADDRESS to {what}"
+        ))
+    })
 }
 
 /// The registry that `MICRO_REGISTRY` and `MICRO_REGISTRY_ADDRESS` name, or the default one.
@@ -85,7 +120,9 @@ mod tests {
     #[test]
     fn an_unknown_registry_is_an_error_with_the_known_names() {
         let error = by_name("zookeper", None).expect_err("no such registry");
-        assert!(error.message().contains("known: consul, etcd, mdns, memory"), "{error}");
+        for (known, _) in KNOWN {
+            assert!(error.message().contains(known), "{error}");
+        }
     }
 
     #[test]
@@ -95,10 +132,62 @@ mod tests {
         assert!(by_name("memory", Some("")).is_ok());
     }
 
-    #[cfg(not(feature = "mdns"))]
+    #[test]
+    fn a_registry_that_needs_an_address_says_what_to_write() {
+        for address in [None, Some(""), Some(" ")] {
+            let error = by_name("static", address).expect_err("it needs one");
+            assert!(error.message().contains("greeter=host:port"), "{error}");
+        }
+        #[cfg(feature = "dns")]
+        assert!(by_name("dns", None).expect_err("it needs one").message().contains("{service}"));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_is_an_error_at_once() {
+        let wrong: &[(&str, &str)] = &[
+            ("static", "greeter=nowhere"),
+            #[cfg(feature = "dns")]
+            ("dns", "greeter.example:8080"),
+            #[cfg(feature = "nats")]
+            ("nats", "http://nats.example"),
+            #[cfg(feature = "etcd")]
+            ("etcd", "nats://etcd.example"),
+            #[cfg(feature = "consul")]
+            ("consul", "https://consul.example"),
+        ];
+        for (name, address) in wrong {
+            let error = by_name(name, Some(address)).expect_err("it cannot be used");
+            assert_eq!(error.code(), crate::Code::InvalidArgument, "{error}");
+        }
+    }
+
+    #[test]
+    fn every_registry_that_is_compiled_in_is_made_by_its_name() -> Result<()> {
+        for (name, address) in [
+            ("memory", None),
+            ("static", Some("/etc/nodes.json")),
+            #[cfg(feature = "mdns")]
+            ("mdns", None),
+            #[cfg(feature = "mdns-go-micro")]
+            ("mdns-go-micro", None),
+            #[cfg(feature = "dns")]
+            ("dns", Some("{service}.example:8080")),
+            #[cfg(feature = "nats")]
+            ("nats", None),
+            #[cfg(feature = "etcd")]
+            ("etcd", None),
+            #[cfg(feature = "consul")]
+            ("consul", None),
+        ] {
+            assert_eq!(by_name(name, address)?.name(), name);
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "nats"))]
     #[test]
     fn a_registry_that_is_not_compiled_in_names_its_feature() {
-        let error = by_name("mdns", None).expect_err("no such registry");
-        assert!(error.message().contains("cargo feature `mdns`"), "{error}");
+        let error = by_name("nats", None).expect_err("no such registry");
+        assert!(error.message().contains("cargo feature `nats`"), "{error}");
     }
 }

@@ -83,7 +83,7 @@ impl Table {
     }
 
     /// Says that the table is the whole answer by now.
-    #[cfg(feature = "mdns")]
+    #[cfg(any(feature = "mdns", feature = "nats"))]
     pub(super) fn set_complete(&self) {
         self.0.send_if_modified(|state| !std::mem::replace(&mut state.complete, true));
     }

@@ -1,6 +1,8 @@
 //! Multicast DNS service discovery (RFC 6762 and 6763).
 
 mod browse;
+#[cfg(feature = "mdns-go-micro")]
+mod go;
 mod name;
 mod network;
 mod nodes;
@@ -11,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+#[cfg(feature = "mdns-go-micro")]
+use futures_util::{StreamExt, stream};
 
 use self::nodes::Nodes;
 use self::session::Session;
@@ -53,12 +57,30 @@ const SUSPICION: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default)]
 pub struct Mdns {
     session: Arc<Mutex<Option<Arc<Session>>>>,
+    /// Whether it speaks to programs of go-micro as well.
+    go_micro: bool,
 }
 
 impl Mdns {
     /// A registry that has not opened anything yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Speaks go-micro's dialect of mDNS as well: programs of go-micro on the same network find the nodes that are announced here, and
+    /// are found. Off unless set; `MICRO_REGISTRY=mdns-go-micro` sets it.
+    ///
+    /// * go-micro uses the domain `micro` and a service type for each service. What is announced there is the same record, from
+    ///   5353 as well, over IPv4.
+    /// * Nodes of Go programs are asked for when somebody watches their service: a watch has those that answer within 100 ms. They announce
+    ///   themselves once, when they start, so they are asked again every 10 seconds (8 to 12), and one that is killed is gone after
+    ///   three questions without an answer, or within a second or so when a call finds it gone.
+    /// * A node with an address that is not an IP, with an id and a service's name that do not fit into one DNS name (without dots,
+    ///   63 bytes for the id), or with more than about 8000 bytes of metadata is not announced to them, and the log says so.
+    /// * The answer to a question has one packet. Endpoints that do not fit are left out.
+    #[cfg(feature = "mdns-go-micro")]
+    pub fn go_micro(self, go_micro: bool) -> Self {
+        Self { session: Arc::default(), go_micro }
     }
 
     /// Says goodbye for every node that this registry announced, closes its sockets and ends its
@@ -74,7 +96,7 @@ impl Mdns {
         self.opened(|opened| match opened {
             Some(session) if session.is_alive() => Ok(session.clone()),
             _ => {
-                let session = Arc::new(Session::open()?);
+                let session = Arc::new(Session::open(self.go_micro)?);
                 *opened = Some(session.clone());
                 Ok(session)
             }
@@ -98,7 +120,7 @@ impl Mdns {
 #[async_trait]
 impl Registry for Mdns {
     fn name(&self) -> &'static str {
-        "mdns"
+        if self.go_micro { "mdns-go-micro" } else { "mdns" }
     }
 
     async fn register(&self, registration: &Registration, _ttl: Duration) -> Result<()> {
@@ -119,13 +141,37 @@ impl Registry for Mdns {
 
     async fn watch(&self, service: &str) -> Result<Watch> {
         let session = self.session()?;
-        Ok(self.browsed(&session, &format!("look for `{service}`")).await?.table().watch(service))
+        let nodes = self.browsed(&session, &format!("look for `{service}`")).await?;
+        #[cfg(feature = "mdns-go-micro")]
+        if let Some(dialect) = session.dialect() {
+            // They are asked for as long as the stream is held.
+            let following = dialect.follow(service).await;
+            let watch = nodes.table().watch(service);
+            let held = stream::unfold((watch, following), |(mut watch, following)| async move {
+                let change = watch.next().await?;
+                Some((change, (watch, following)))
+            });
+            return Ok(held.boxed());
+        }
+        Ok(nodes.table().watch(service))
     }
 
     async fn services(&self) -> Result<Vec<ServiceRecord>> {
         let session = self.session()?;
         let table = self.browsed(&session, "look for services").await?.table();
         table.complete().await;
+        #[cfg(feature = "mdns-go-micro")]
+        if let Some(dialect) = session.dialect() {
+            let mut all: Vec<_> = table.services().into_iter().flat_map(Registration::from_record).collect();
+            let same = |one: &Registration, other: &Registration| {
+                one.service == other.service && one.node.id == other.node.id
+            };
+            let listed = dialect.list().await;
+            let new: Vec<_> =
+                listed.into_iter().filter(|node| !all.iter().any(|known| same(known, node))).collect();
+            all.extend(new);
+            return Ok(ServiceRecord::group(&all));
+        }
         Ok(table.services())
     }
 

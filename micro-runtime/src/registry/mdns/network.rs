@@ -55,13 +55,15 @@ pub(super) fn unavailable(what: &str) -> Error {
         )
     };
     Error::unavailable(format!(
-        "mDNS cannot {what} on this machine: {reason}. Choose another registry in code or with \
-         MICRO_REGISTRY (`memory` where all services are in one process), or give clients the address \
-         of the service"
+        "mDNS cannot {what} on this machine: {reason}. Choose another registry with MICRO_REGISTRY, or in code: `etcd`, \
+         `consul` or `nats` where a server runs, `dns` in Kubernetes, `static` for a list of addresses, `memory` where all \
+         services are in one process; or give clients the address of the service. The manual's page on discovery \
+         says which one is for whom"
     ))
 }
 
-fn interfaces() -> Vec<if_addrs::Interface> {
+/// The interfaces that are up, with an address each.
+pub(super) fn interfaces() -> Vec<if_addrs::Interface> {
     let all = if_addrs::get_if_addrs().unwrap_or_default();
     all.into_iter().filter(|interface| interface.is_oper_up() && !interface.is_p2p()).collect()
 }

@@ -126,8 +126,13 @@ impl Nodes {
 
     /// Brings the table up to date for one node.
     fn publish(&self, instances: &HashMap<String, Instance>, node: &Registration) {
-        let same =
-            instances.values().filter(|known| known.gone.is_none() && is_same(&known.registration, node));
+        let same = || instances.values().filter(|known| is_same(&known.registration, node));
+        // What took leave in our own dialect is gone in go-micro's as well, and says so there a moment later.
+        let took_leave = |of: &Instance| {
+            let address = &of.registration.node.address;
+            same().any(|known| known.gone.is_some() && known.registration.node.address == *address)
+        };
+        let same = same().filter(|known| known.gone.is_none() && (known.revision > 0 || !took_leave(known)));
         match same.max_by_key(|known| known.revision) {
             Some(latest) => self.table.put(latest.registration.clone(), None),
             None => {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mdns_sd::{DaemonEvent, DaemonStatus, Receiver, ServiceDaemon, ServiceInfo, TxtProperty};
 use tokio::time::{sleep, timeout};
 
+#[cfg(feature = "mdns-go-micro")]
+use super::go::Dialect;
 use super::nodes::Nodes;
 use super::txt::{self, Announcement};
 use super::{SUSPICION, TYPE, browse, name, network};
@@ -31,6 +33,9 @@ pub(super) struct Session {
     browsing: OnceLock<()>,
     closing: Arc<AtomicBool>,
     last_revision: Mutex<u64>,
+    /// Where it speaks to programs of go-micro as well.
+    #[cfg(feature = "mdns-go-micro")]
+    dialect: Option<Dialect>,
 }
 
 /// What this process announces.
@@ -49,12 +54,18 @@ struct Own {
 }
 
 impl Session {
-    pub(super) fn open() -> Result<Self> {
+    /// Opens one, which speaks to programs of go-micro as well where that was compiled in and is wanted.
+    pub(super) fn open(go_micro: bool) -> Result<Self> {
+        #[cfg(not(feature = "mdns-go-micro"))]
+        let _ = go_micro;
         let daemon = ServiceDaemon::new()
             .map_err(|error| Error::unavailable("cannot start an mDNS daemon").with_source(error))?;
+        let nodes = Arc::new(Nodes::new());
         Ok(Self {
             daemon,
-            nodes: Arc::new(Nodes::new()),
+            #[cfg(feature = "mdns-go-micro")]
+            dialect: go_micro.then(|| Dialect::start(nodes.clone())).transpose()?,
+            nodes,
             own: tokio::sync::Mutex::default(),
             suspects: Mutex::default(),
             browsing: OnceLock::new(),
@@ -98,6 +109,10 @@ impl Session {
             return Err(network::unavailable(&format!("announce `{}`", registration.service)));
         }
         self.nodes.announced(&full_name, &registration, revision);
+        #[cfg(feature = "mdns-go-micro")]
+        if let Some(dialect) = &self.dialect {
+            dialect.announce(&registration);
+        }
         own.nodes.insert(key, Own { registration: registration.clone(), revision });
         match before.filter(|(before, _)| before.node.address != registration.node.address) {
             Some((before, _)) => self.take_leave(&mut own, &before).await,
@@ -148,10 +163,20 @@ impl Session {
         }
     }
 
+    /// The way to programs of go-micro.
+    #[cfg(feature = "mdns-go-micro")]
+    pub(super) fn dialect(&self) -> Option<&Dialect> {
+        self.dialect.as_ref()
+    }
+
     /// Asks whether the node is still there, and removes it where nobody answers.
     pub(super) fn suspect(&self, registration: &Registration) {
         if self.browsing.get().is_none() {
             return;
+        }
+        #[cfg(feature = "mdns-go-micro")]
+        if let Some(dialect) = &self.dialect {
+            dialect.suspect(&registration.service);
         }
         let full_name = name::full_name(&name::label(registration));
         let mut suspects = self.suspects.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,6 +199,10 @@ impl Session {
         let farewell = farewell(registration, revision)?;
         let full_name = farewell.get_fullname().to_owned();
         self.nodes.withdrawn(&full_name, revision);
+        #[cfg(feature = "mdns-go-micro")]
+        if let Some(dialect) = &self.dialect {
+            dialect.withdraw(registration);
+        }
         own.gone.insert(full_name, Instant::now());
         self.multicast(farewell).await.map(drop)
     }
@@ -231,6 +260,10 @@ impl Drop for Session {
     /// Says goodbye for what is still announced, and stops the daemon.
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
+        #[cfg(feature = "mdns-go-micro")]
+        if let Some(dialect) = &mut self.dialect {
+            dialect.end(FAREWELL);
+        }
         let own = std::mem::take(self.own.get_mut());
         for node in own.nodes.values() {
             if let Ok(farewell) = farewell(&node.registration, self.next_revision()) {

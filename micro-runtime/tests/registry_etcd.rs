@@ -9,8 +9,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use micro_runtime::registry::conformance::{self, Promises};
-use micro_runtime::registry::{Discovery, Etcd, Node, Registration, Registry, Snapshot};
+use micro_runtime::registry::{Change, Discovery, Etcd, Node, Registration, Registry, Snapshot};
 use micro_runtime::{Code, Result};
 use servers::{Breakable, Kind, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -188,5 +189,20 @@ async fn an_etcd_is_called_with_tls_and_must_have_a_certificate_that_is_trusted(
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     assert!(error.message().contains("certificate"), "{error}");
     server.kill().await.expect("it ends");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_on_a_server_that_hangs_ends_and_asking_it_fails() -> Result<()> {
+    let Some(server) = Server::start(Kind::Etcd).await else { return Ok(()) };
+    let registry = Etcd::parse(&server.address())?;
+    let mut watch = registry.watch("a").await?;
+    assert!(matches!(watch.next().await, Some(Ok(Change::Snapshot(nodes))) if nodes.is_empty()));
+    server.freeze();
+    let end = timeout(Duration::from_secs(60), watch.next()).await.expect("it ends");
+    assert_eq!(end.expect("an error").expect_err("it hangs").code(), Code::Unavailable);
+    assert!(watch.next().await.is_none());
+    let error = timeout(Duration::from_secs(60), registry.services()).await.expect("it ends");
+    assert_eq!(error.expect_err("it hangs").code(), Code::Unavailable);
     Ok(())
 }

@@ -89,6 +89,13 @@ impl Server {
         }
     }
 
+    /// Lets it hang: its connections stay, and nothing comes any more. It can be killed.
+    pub(crate) fn freeze(&self) {
+        let process = self.process.as_ref().expect("the server runs").id();
+        let frozen = Command::new("kill").args(["-STOP", &process.to_string()]).status();
+        assert!(frozen.expect("there is `kill`").success());
+    }
+
     /// Forgets its data. It must not run.
     pub(crate) fn wipe(&mut self) {
         assert!(self.process.is_none(), "the server runs");

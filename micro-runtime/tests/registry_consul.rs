@@ -7,10 +7,12 @@ mod servers;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use micro_runtime::registry::conformance::{self, Promises};
-use micro_runtime::registry::{Consul, Node, Registration, Registry};
+use micro_runtime::registry::{Change, Consul, Node, Registration, Registry};
 use micro_runtime::{Code, Result};
 use servers::{Breakable, Kind, Server};
+use tokio::time::timeout;
 
 const PROMISES: Promises = Promises {
     notice: Duration::from_secs(5),
@@ -45,5 +47,20 @@ async fn an_agent_that_is_not_there_is_an_error_that_says_where_it_was_looked_fo
         assert!(error.message().contains(part), "{error}");
     }
     assert!(consul.watch("a").await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_on_a_server_that_hangs_ends_and_asking_it_fails() -> Result<()> {
+    let Some(server) = Server::start(Kind::Consul).await else { return Ok(()) };
+    let registry = Consul::new(server.address())?;
+    let mut watch = registry.watch("a").await?;
+    assert!(matches!(watch.next().await, Some(Ok(Change::Snapshot(nodes))) if nodes.is_empty()));
+    server.freeze();
+    let end = timeout(Duration::from_secs(60), watch.next()).await.expect("it ends");
+    assert_eq!(end.expect("an error").expect_err("it hangs").code(), Code::Unavailable);
+    assert!(watch.next().await.is_none());
+    let error = timeout(Duration::from_secs(60), registry.services()).await.expect("it ends");
+    assert_eq!(error.expect_err("it hangs").code(), Code::Unavailable);
     Ok(())
 }

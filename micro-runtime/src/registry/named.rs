@@ -55,6 +55,10 @@ fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<
         "mdns" => without(name, address, Arc::new(super::Mdns::new()))?,
         #[cfg(feature = "mdns-go-micro")]
         "mdns-go-micro" => without(name, address, Arc::new(super::Mdns::new().go_micro(true)))?,
+        #[cfg(feature = "consul")]
+        "consul" => Arc::new(super::Consul::configured(address, environment)?),
+        #[cfg(feature = "etcd")]
+        "etcd" => Arc::new(super::Etcd::configured(address, environment)?),
         #[cfg(feature = "dns")]
         "dns" => Arc::new(super::Dns::parse(needed(
             name,
@@ -153,6 +157,10 @@ mod tests {
             ("dns", "greeter.example:8080"),
             #[cfg(feature = "nats")]
             ("nats", "http://nats.example"),
+            #[cfg(feature = "etcd")]
+            ("etcd", "nats://etcd.example"),
+            #[cfg(feature = "consul")]
+            ("consul", "https://consul.example"),
         ];
         for (name, address) in wrong {
             let error = by_name(name, Some(address)).expect_err("it cannot be used");
@@ -173,6 +181,10 @@ mod tests {
             ("dns", Some("{service}.example:8080")),
             #[cfg(feature = "nats")]
             ("nats", None),
+            #[cfg(feature = "etcd")]
+            ("etcd", None),
+            #[cfg(feature = "consul")]
+            ("consul", None),
         ] {
             assert_eq!(by_name(name, address)?.name(), name);
         }

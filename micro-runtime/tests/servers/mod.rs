@@ -46,6 +46,11 @@ pub(crate) fn running(kind: Kind) -> Option<String> {
     setting(kind.variable())
 }
 
+/// The path of the program; `None` says that the test is to be skipped.
+pub(crate) fn program(kind: Kind) -> Option<String> {
+    setting(&format!("{}_PROGRAM", kind.variable()))
+}
+
 /// A server that the test owns: on a port of its own, with a folder for its data, gone when it is dropped.
 pub(crate) struct Server {
     kind: Kind,
@@ -59,7 +64,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one and waits until it answers; `None` says that the test is to be skipped.
     pub(crate) async fn start(kind: Kind) -> Option<Self> {
-        let program = setting(&format!("{}_PROGRAM", kind.variable()))?;
+        let program = program(kind)?;
         // Somebody else may take a port before the server does.
         for _ in 0..5 {
             let data = tempfile::tempdir().expect("a folder for data");
@@ -82,6 +87,13 @@ impl Server {
             process.kill().expect("it can be killed");
             process.wait().expect("it ends");
         }
+    }
+
+    /// Lets it hang: its connections stay, and nothing comes any more. It can be killed.
+    pub(crate) fn freeze(&self) {
+        let process = self.process.as_ref().expect("the server runs").id();
+        let frozen = Command::new("kill").args(["-STOP", &process.to_string()]).status();
+        assert!(frozen.expect("there is `kill`").success());
     }
 
     /// Forgets its data. It must not run.
@@ -211,7 +223,8 @@ fn setting(variable: &str) -> Option<String> {
     value
 }
 
-fn ports() -> [u16; 3] {
+/// Ports that nobody has.
+pub(crate) fn ports() -> [u16; 3] {
     let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     free.map(|listener| listener.local_addr().expect("it has an address").port())
 }

@@ -1,9 +1,9 @@
 // Meets others in a registry as go-micro's programs do:
 //
-//	registry mdns|nats <address> serve <service>   until its input ends; says when it is registered
-//	registry mdns|nats <address> call <service>    says what it answered
-//	registry mdns|nats <address> list              the services there are, one in a line
-//	registry mdns|nats <address> watch <service>   says what happens to its nodes, until its input ends
+//	registry mdns|nats|etcd|consul <address> serve <service>   until its input ends; says when it is registered
+//	registry mdns|nats|etcd|consul <address> call <service>    says what it answered
+//	registry mdns|nats|etcd|consul <address> list              the services there are, one in a line
+//	registry mdns|nats|etcd|consul <address> watch <service>   says what happens to its nodes, until its input ends
 //
 // The address is that of the registry's server, and `-` where it has none.
 package main
@@ -20,6 +20,8 @@ import (
 	"go-micro.dev/v5/client"
 	"go-micro.dev/v5/logger"
 	"go-micro.dev/v5/registry"
+	"go-micro.dev/v5/registry/consul"
+	"go-micro.dev/v5/registry/etcd"
 	"go-micro.dev/v5/registry/nats"
 	"go-micro.dev/v5/selector"
 	"go-micro.dev/v5/server"
@@ -27,6 +29,9 @@ import (
 
 // How long something may take that has to happen.
 const patience = 20 * time.Second
+
+// How long a node is known that was killed, where the registry looks at that.
+const lease = 5 * time.Second
 
 // PlainGreeting is the message of Plain.Hello.
 type PlainGreeting struct {
@@ -59,6 +64,10 @@ func main() {
 		known = registry.NewMDNSRegistry(options...)
 	case "nats":
 		known = nats.NewNatsRegistry(options...)
+	case "etcd":
+		known = etcd.NewEtcdRegistry(options...)
+	case "consul":
+		known = consul.NewConsulRegistry(options...)
 	default:
 		fail("`%s` is no registry that this program knows", kind)
 	}
@@ -80,6 +89,7 @@ func serve(known registry.Registry, service string) {
 	srv := server.NewServer(
 		server.Name(service), server.Address("127.0.0.1:0"), server.Registry(known),
 		server.Broker(broker.NewMemoryBroker()), server.WithLogger(logger.DefaultLogger),
+		server.RegisterTTL(lease), server.RegisterInterval(lease/3),
 	)
 	if err := srv.Handle(srv.NewHandler(new(Plain))); err != nil {
 		fail("%v", err)

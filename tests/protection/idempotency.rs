@@ -285,9 +285,8 @@ async fn the_same_key_of_another_caller_is_another_key() {
         Site::with(|once| once.scope(|ctx| ctx.metadata().get("account").unwrap_or_default().to_owned()))
             .await;
     let client = site.client(None);
-    let pay = |account: &str| {
-        client.pay(&Context::new(), 1).idempotency_key("a").metadata("account", account.to_owned())
-    };
+    let pay =
+        |account: &str| client.pay(&Context::new(), 1).idempotency_key("a").metadata("account", account);
     let (ada, bob) = (pay("ada").await.unwrap(), pay("bob").await.unwrap());
     assert_ne!(ada, bob);
     assert_eq!((pay("ada").await.unwrap(), pay("bob").await.unwrap()), (ada, bob));

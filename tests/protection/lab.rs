@@ -126,14 +126,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn with(protection: Protection) -> Self {
-        Self::of(|service| service.protect(protection)).await
+        Self::of(|service| service.registry(Memory::new()).protect(protection)).await
     }
 
     pub(crate) async fn of(options: impl FnOnce(Service) -> Service) -> Self {
         let lab = Lab { waiting: watch::channel(0).0, go: Arc::new(Semaphore::new(0)), runs: Arc::default() };
         let service = Service::new("lab")
             .environment(Environment::empty())
-            .registry(Memory::new())
             .spread_delay(Duration::ZERO)
             .drain_timeout(Duration::ZERO);
         let running = options(service).handle(lab.clone()).start().await.unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod elsewhere;
 mod idempotency;
 mod lab;
 mod limits;

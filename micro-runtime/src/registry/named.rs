@@ -65,10 +65,6 @@ fn make(name: &str, address: Option<&str>, environment: &Environment) -> Result<
             address,
             "the DNS name of a service, such as `{service}.default.svc.cluster.local:8080`",
         )?)?),
-        #[cfg(feature = "consul")]
-        "consul" => Arc::new(super::Consul::configured(address, environment)?),
-        #[cfg(feature = "etcd")]
-        "etcd" => Arc::new(super::Etcd::configured(address, environment)?),
         #[cfg(feature = "nats")]
         "nats" => Arc::new(super::Nats::parse(address.unwrap_or(super::Nats::DEFAULT_ADDRESS))?),
         _ => return Err(not_here(name)),

@@ -32,6 +32,8 @@ struct Zone {
     names: HashMap<String, Vec<Data>>,
     /// Answers with this code, in place of what it knows.
     fault: Option<RCODE>,
+    /// The one name that it fails with.
+    broken: Option<&'static str>,
     /// Says nothing at all.
     silent: bool,
     /// Puts the addresses of the hosts of SRV records beside them.
@@ -119,6 +121,7 @@ fn answer(zone: &Mutex<Zone>, question: &[u8], most: usize) -> Option<Vec<u8>> {
     };
     match (zone.fault, zone.names.get(&name)) {
         (Some(code), _) => *answer.rcode_mut() = code,
+        _ if zone.broken == Some(name.as_str()) => *answer.rcode_mut() = RCODE::ServerFailure,
         (None, None) => *answer.rcode_mut() = RCODE::NameError,
         (None, Some(data)) => {
             for data in data.iter().filter(of_kind) {
@@ -245,6 +248,21 @@ async fn srv_records_give_ports_and_weights_of_the_best_priority() -> Result<()>
         assert!(followed.nodes()[0].node().metadata.is_empty());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_host_of_an_srv_record_that_cannot_be_looked_up_takes_no_other_with_it() -> Result<()> {
+    let server = Server::start().await;
+    let hosts = [Data::Srv(1, 1, 7001, "a.example"), Data::Srv(1, 1, 7002, "b.example")];
+    server.set("_grpc._tcp.greeter.example", hosts);
+    server.set("a.example", [four(1)]);
+    server.set("b.example", [four(2)]);
+    server.change(|zone| zone.broken = Some("b.example"));
+    let discovery = Discovery::new(Arc::new(server.registry("{service}.example:80")));
+    let view = discovery.view("greeter")?;
+    until(&view, &["10.0.0.1:7001"]).await?;
+    server.change(|zone| zone.broken = None);
+    until(&view, &["10.0.0.1:7001", "10.0.0.2:7002"]).await
 }
 
 #[tokio::test]

@@ -501,6 +501,50 @@ mod tests {
         Ok(())
     }
 
+    /// A registry that gives one watch its answer and is silent then, to whoever asks.
+    #[derive(Debug, Default)]
+    struct Mute(AtomicBool);
+
+    #[async_trait]
+    impl Registry for Mute {
+        fn name(&self) -> &'static str {
+            "mute"
+        }
+
+        async fn register(&self, _: &Registration, _: Duration) -> Result<()> {
+            Ok(())
+        }
+
+        async fn deregister(&self, _: &Registration) -> Result<()> {
+            Ok(())
+        }
+
+        async fn watch(&self, _: &str) -> Result<Watch> {
+            if self.0.swap(true, Ordering::SeqCst) {
+                return Ok(stream::pending().boxed());
+            }
+            let answer = Change::Snapshot(vec![Arc::new(node("a-1", 1))]);
+            Ok(stream::iter([Ok(answer)]).chain(stream::pending()).boxed())
+        }
+
+        async fn services(&self) -> Result<Vec<ServiceRecord>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_fell_silent_is_noticed_when_everything_is_to_be_read_again() -> Result<()> {
+        let discovery = Discovery::new(Arc::new(Mute::default()));
+        let view = discovery.view("a")?;
+        view.ready(None).await?;
+        sleep(Duration::from_secs(200)).await;
+        assert!(!view.is_stale());
+        sleep(Duration::from_secs(400)).await;
+        assert!(view.is_stale() && view.age() > Duration::from_secs(60), "{:?}", view.age());
+        assert_eq!(view.nodes().len(), 1);
+        Ok(())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn everything_is_read_again_now_and_then_and_meanwhile_nobody_is_gone() -> Result<()> {
         let registry = Arc::new(Shaky::default());

@@ -17,11 +17,13 @@ use super::{Change, Registration, Snapshot};
 pub(super) struct Doubt {
     grace: Duration,
     until: HashMap<String, Instant>,
+    /// How long those are kept that were in doubt when the registry was last heard of, from when it is again.
+    left: HashMap<String, Duration>,
 }
 
 impl Doubt {
     pub(super) fn new(grace: Duration) -> Self {
-        Self { grace, until: HashMap::new() }
+        Self { grace, until: HashMap::new(), left: HashMap::new() }
     }
 
     /// The changes to what is `known` that one change of the registry stands for. The `first` complete answer of a
@@ -29,18 +31,19 @@ impl Doubt {
     pub(super) fn weigh(&mut self, change: Change, known: &Snapshot, first: bool) -> Vec<Change> {
         match change {
             Change::Put(registration) => {
-                self.until.remove(&registration.node.id);
+                self.believe(&registration.node.id);
                 let mut changes = self.replaced_by(&registration, known);
                 changes.push(Change::Put(registration));
                 changes
             }
             Change::Remove(id) => {
-                self.until.remove(&id);
+                self.believe(&id);
                 vec![Change::Remove(id)]
             }
             Change::Snapshot(mut all) => {
                 let now = Instant::now();
                 let mut before = std::mem::take(&mut self.until);
+                before.extend(self.left.drain().map(|(id, left)| (id, now + left)));
                 let ids: HashSet<_> = all.iter().map(|there| there.node.id.clone()).collect();
                 // Where another one is by now, it has the place.
                 let addresses: HashSet<_> = all.iter().map(|there| there.node.address.clone()).collect();
@@ -84,17 +87,24 @@ impl Doubt {
 
     /// The registry is not heard of any more: no time passes for those it did not know, until it is again.
     pub(super) fn suspend(&mut self) {
-        self.until.clear();
+        let now = Instant::now();
+        self.left.extend(self.until.drain().map(|(id, until)| (id, until.saturating_duration_since(now))));
+    }
+
+    /// The registry said something of this node: says whether it was in doubt.
+    fn believe(&mut self, id: &str) -> bool {
+        let was_left = self.left.remove(id).is_some();
+        self.until.remove(id).is_some() || was_left
     }
 
     /// The nodes in doubt that came back under another id, as they do where that is chosen anew.
     fn replaced_by(&mut self, new: &Registration, known: &Snapshot) -> Vec<Change> {
-        if self.until.is_empty() {
+        if self.until.is_empty() && self.left.is_empty() {
             return Vec::new();
         }
         let same =
             known.iter().map(|candidate| candidate.node()).filter(|node| node.address == new.node.address);
-        let replaced = same.filter(|node| self.until.remove(&node.id).is_some());
+        let replaced = same.filter(|node| self.believe(&node.id));
         replaced.map(|node| Change::Remove(node.id.clone())).collect()
     }
 }
@@ -196,6 +206,22 @@ mod tests {
         view.hears(snapshot(&[2]), true);
         advance(GRACE / 2).await;
         view.hears(snapshot(&[2]), false);
+        assert_eq!(view.ids(), BTreeSet::from(["a-2"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_registry_that_is_lost_again_and_again_gives_nobody_more_time() {
+        let mut view = View::new();
+        view.hears(snapshot(&[1, 2]), true);
+        for _ in 0..4 {
+            view.hears(snapshot(&[2]), true);
+            assert_eq!(view.ids(), BTreeSet::from(["a-1", "a-2"]));
+            advance(GRACE / 4).await;
+            view.1.suspend();
+            advance(GRACE * 3).await;
+            view.ticks();
+        }
+        view.hears(snapshot(&[2]), true);
         assert_eq!(view.ids(), BTreeSet::from(["a-2"]));
     }
 

@@ -94,10 +94,12 @@ impl Follower {
                             first = false;
                             self.take(Change::Snapshot(nodes), true, doubt);
                         }
-                        // The one that works is kept.
+                        // The one there is is kept: it may work. It may as well be silent for ever, so its nodes are a
+                        // former answer until it says something.
                         Err(error) => {
                             tracing::debug!(service = self.service, %error, "cannot read the registry again");
                             self.state.count_failure();
+                            self.state.failed(&error);
                         }
                     }
                 }

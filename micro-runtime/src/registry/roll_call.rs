@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Registration;
+use super::{EndpointRecord, Registration};
 
 /// So many calls in a row are not answered by a node that is gone.
 ///
@@ -30,6 +30,10 @@ const MOURNING: Duration = Duration::from_secs(5);
 /// The most nodes of one service that are remembered, against peers that make them up.
 const MOST: usize = 4096;
 
+/// The most that the endpoints of these nodes may take in memory, about. They are for people, so the nodes after that are known
+/// without theirs.
+const LARGEST: usize = 32 << 20;
+
 /// The pause before the next call.
 pub(super) fn pause() -> Duration {
     PAUSE.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
@@ -43,11 +47,14 @@ pub(super) struct RollCall {
     gone: HashMap<(String, String), Instant>,
     /// The number of the last call.
     call: u64,
+    /// What the endpoints of all of them take in memory, about.
+    size: usize,
 }
 
 #[derive(Debug)]
 struct Heard {
     registration: Arc<Registration>,
+    size: usize,
     misses: u32,
     /// The last call before it was heard.
     call: u64,
@@ -55,7 +62,6 @@ struct Heard {
 
 impl RollCall {
     /// The node with this id, where it was heard of.
-    #[cfg(feature = "nats")]
     pub(super) fn node(&self, id: &str) -> Option<&Arc<Registration>> {
         self.heard.get(id).map(|heard| &heard.registration)
     }
@@ -85,7 +91,12 @@ impl RollCall {
             self.gone.insert((id.to_owned(), address.to_owned()), Instant::now());
         }
         let is_it = |heard: &Heard| address.is_empty() || heard.registration.node.address == address;
-        self.heard.get(id).is_some_and(is_it) && self.heard.remove(id).is_some()
+        if !self.heard.get(id).is_some_and(is_it) {
+            return false;
+        }
+        let left = self.heard.remove(id);
+        self.size -= left.map_or(0, |heard| heard.size);
+        true
     }
 
     /// Begins a call, and gives its number.
@@ -104,6 +115,7 @@ impl RollCall {
             }
             let stays = heard.misses < MISSES;
             if !stays {
+                self.size -= heard.size;
                 gone.push(id.clone());
             }
             stays
@@ -111,24 +123,36 @@ impl RollCall {
         gone
     }
 
-    fn hear(&mut self, registration: Registration) -> bool {
+    fn hear(&mut self, mut registration: Registration) -> bool {
         if registration.node.id.is_empty() || registration.node.address.is_empty() {
             return false;
         }
+        let known = self.heard.get(&registration.node.id);
+        if known.is_none() && self.heard.len() >= MOST {
+            return false;
+        }
+        let others = self.size - known.map_or(0, |known| known.size);
+        let mut size = registration.endpoints.iter().map(EndpointRecord::size).sum();
+        if others + size > LARGEST {
+            registration.endpoints = Vec::new();
+            size = 0;
+        }
+        self.size = others + size;
         let call = self.call;
-        if let Some(known) = self.heard.get_mut(&registration.node.id) {
-            (known.misses, known.call) = (0, call);
-            if *known.registration != registration {
-                known.registration = Arc::new(registration);
+        match self.heard.get_mut(&registration.node.id) {
+            Some(known) => {
+                (known.misses, known.call, known.size) = (0, call, size);
+                if *known.registration != registration {
+                    known.registration = Arc::new(registration);
+                }
             }
-            return true;
+            None => {
+                let id = registration.node.id.clone();
+                let heard = Heard { registration: Arc::new(registration), size, misses: 0, call };
+                self.heard.insert(id, heard);
+            }
         }
-        let has_room = self.heard.len() < MOST;
-        if has_room {
-            let id = registration.node.id.clone();
-            self.heard.insert(id, Heard { registration: Arc::new(registration), misses: 0, call });
-        }
-        has_room
+        true
     }
 }
 
@@ -183,6 +207,29 @@ mod tests {
         roll.left("1", "");
         assert!(roll.spoke_up(node("1", "x:1")), "it came back");
         assert_eq!(roll.nodes().map(|node| node.node.address.as_str()).collect::<Vec<_>>(), ["x:1"]);
+    }
+
+    #[test]
+    fn endpoints_that_are_made_up_have_a_limit_too() {
+        let mut roll = RollCall::default();
+        let large = |number: usize| {
+            let mut node = node(&number.to_string(), "x:1");
+            node.endpoints = vec![EndpointRecord::default(); 1000];
+            node
+        };
+        for number in (0..MOST).chain(0..MOST) {
+            assert!(roll.answered(large(number)));
+        }
+        let held = |roll: &RollCall| roll.nodes().map(|node| node.endpoints.len()).sum::<usize>();
+        assert!((100_000..1_000_000).contains(&held(&roll)), "{}", held(&roll));
+        for number in 0..MOST / 2 {
+            assert!(roll.left(&number.to_string(), ""));
+        }
+        for _ in 0..MISSES {
+            let call = roll.begin();
+            roll.end(call);
+        }
+        assert_eq!((roll.size, held(&roll)), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]

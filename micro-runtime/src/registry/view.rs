@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -166,32 +166,39 @@ impl State {
     /// Takes one change in, and returns the addresses where no node is any more. Only one task may do that at a time.
     pub(super) fn apply(&self, change: Change) -> Vec<String> {
         let before = self.nodes.load();
-        let known = |id: &str| {
-            let index = before.binary_search_by(|candidate| candidate.node().id.as_str().cmp(id));
-            index.ok().and_then(|index| before.get(index))
-        };
+        let position = |id: &str| before.binary_search_by(|candidate| candidate.node().id.as_str().cmp(id));
         let is_snapshot = matches!(change, Change::Snapshot(_));
         let joins = self.complete.fetch_or(is_snapshot, Ordering::Relaxed) && !before.is_empty();
-        let keep = || before.iter().map(|candidate| (candidate.node().id.clone(), candidate.clone()));
-        let after: BTreeMap<_, _> = match change {
+        // Changes of one node come by the thousand where a registry has no complete answer, so they take no more than a copy of
+        // the pointers.
+        let after = match change {
             Change::Put(registration) => {
-                let candidate = carry_on(known(&registration.node.id), registration, joins);
-                keep().chain([(candidate.node().id.clone(), candidate)]).collect()
+                let index = position(&registration.node.id);
+                let known = index.ok().and_then(|index| before.get(index));
+                let candidate = carry_on(known, registration, joins);
+                let mut after = before.0.clone();
+                match index {
+                    Ok(index) => after.splice(index..=index, [candidate]).for_each(drop),
+                    Err(index) => after.insert(index, candidate),
+                }
+                after
             }
-            Change::Remove(gone) => keep().filter(|(id, _)| *id != gone).collect(),
+            Change::Remove(gone) => {
+                let mut after = before.0.clone();
+                position(&gone).ok().map(|index| after.remove(index));
+                after
+            }
             Change::Snapshot(all) => {
                 let candidate = |registration: Arc<Registration>| {
-                    (
-                        registration.node.id.clone(),
-                        carry_on(known(&registration.node.id), registration, joins),
-                    )
+                    let known = position(&registration.node.id).ok().and_then(|index| before.get(index));
+                    (registration.node.id.clone(), carry_on(known, registration, joins))
                 };
-                all.into_iter().map(candidate).collect()
+                all.into_iter().map(candidate).collect::<BTreeMap<_, _>>().into_values().collect()
             }
         };
         let answered = is_snapshot || !after.is_empty();
         let left = left(&before, &after);
-        self.nodes.store(Arc::new(Snapshot(after.into_values().collect())));
+        self.nodes.store(Arc::new(Snapshot(after)));
         self.status.send_modify(|status| {
             status.answered |= answered;
             status.stale_since = None;
@@ -220,14 +227,19 @@ impl State {
 }
 
 /// The addresses that were those of nodes before, and are not after.
-fn left(before: &Snapshot, after: &BTreeMap<String, Arc<Candidate>>) -> Vec<String> {
-    let moved = |before: &Candidate| {
-        after.get(&before.node().id).is_none_or(|after| after.node().address != before.node().address)
+fn left(before: &[Arc<Candidate>], after: &[Arc<Candidate>]) -> Vec<String> {
+    // Both are sorted by id.
+    let mut rest = after.iter().peekable();
+    let mut moved = |before: &Arc<Candidate>| {
+        while rest.next_if(|after| after.node().id < before.node().id).is_some() {}
+        let same = rest.next_if(|after| after.node().id == before.node().id);
+        same.is_none_or(|after| !Arc::ptr_eq(after, before) && after.node().address != before.node().address)
     };
     let mut left: Vec<_> =
         before.iter().filter(|node| moved(node)).map(|node| node.node().address.clone()).collect();
     if !left.is_empty() {
-        left.retain(|address| !after.values().any(|after| after.node().address == *address));
+        let there: HashSet<_> = after.iter().map(|after| after.node().address.as_str()).collect();
+        left.retain(|address| !there.contains(address.as_str()));
     }
     left
 }

@@ -116,6 +116,8 @@ pub(super) async fn expires(kit: &Kit) -> Result<()> {
 
 pub(super) async fn renewed(kit: &Kit) -> Result<()> {
     let Some(ttl) = kit.promises.shortest_ttl else { return Ok(()) };
+    // A machine that is busy for a moment is not to be taken for a node that is silent.
+    let ttl = ttl.max(Duration::from_secs(2));
     let mut watch = kit.watch().await?;
     for _ in 0..8 {
         kit.here.register(&kit.node(1), ttl).await?;

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::health::{self, Entry, Instance};
+use super::health::{self, Entries, Instance};
 use super::http::Http;
 use super::{tags, watch};
 use crate::error::{Error, Result};
@@ -98,10 +98,10 @@ async fn seen(http: &Http, what: &str, registration: &Registration) -> Result<()
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let answer = http.wait(what, &watch::newer(&path, index, left), left).await;
-        let nodes = match answer.and_then(|answer| Ok((answer.index, answer.json::<Vec<Entry>>(what)?))) {
+        let nodes = match answer.and_then(|answer| Ok((answer.index, answer.json::<Entries>(what)?))) {
             Ok((newer, entries)) => {
                 index = newer;
-                health::nodes(&registration.service, entries)
+                health::nodes(&registration.service, entries.readable)
             }
             Err(error) => {
                 tracing::debug!(%error, "the Consul agent took a node, and its servers are not there");
@@ -110,6 +110,9 @@ async fn seen(http: &Http, what: &str, registration: &Registration) -> Result<()
         };
         if nodes.iter().any(|node| **node == *registration) || left.is_zero() {
             return Ok(());
+        }
+        if index == 0 {
+            sleep(watch::WITHOUT_INDEX.min(left)).await;
         }
     }
 }

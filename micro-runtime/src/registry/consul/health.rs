@@ -1,9 +1,11 @@
 //! From what Consul says about the health of a service's nodes to registrations.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::tags;
@@ -46,6 +48,42 @@ fn mark(service: &str, id: &str) -> String {
     format!("{hash:016x}:")
 }
 
+/// What Consul says of a service: what can be read of it. Consul has whatever somebody registered, and one odd node is not to take
+/// the others with it.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) readable: Vec<Entry>,
+    /// Why one of those that were left out cannot be read.
+    pub(super) odd: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneByOne;
+
+        impl<'de> Visitor<'de> for OneByOne {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of nodes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Entries, A::Error> {
+                let mut entries = Entries::default();
+                while let Some(json) = all.next_element::<serde_json::Value>()? {
+                    match Entry::deserialize(json) {
+                        Ok(entry) => entries.readable.push(entry),
+                        Err(error) => entries.odd = Some(error.to_string()),
+                    }
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_seq(OneByOne)
+    }
+}
+
 /// One node, with its checks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -76,7 +114,7 @@ pub(super) struct Instance {
     #[serde(deserialize_with = "lenient")]
     address: String,
     #[serde(deserialize_with = "lenient")]
-    port: u16,
+    port: i64,
     #[serde(deserialize_with = "lenient")]
     tags: Vec<String>,
     #[serde(deserialize_with = "lenient")]
@@ -131,7 +169,8 @@ pub(super) fn nodes(service: &str, entries: Vec<Entry>) -> Vec<Arc<Registration>
     let mut nodes: BTreeMap<String, (u64, Registration)> = BTreeMap::new();
     for Entry { node, service: instance, checks } in entries {
         // Consul does not tell names apart that differ in case only.
-        if instance.service != service || checks.iter().any(|check| check.status == "critical") {
+        let is_port = u16::try_from(instance.port).is_ok();
+        if !is_port || instance.service != service || checks.iter().any(|check| check.status == "critical") {
             continue;
         }
         let created = instance.create_index;
@@ -165,9 +204,9 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> Vec<String> {
-        let entries = serde_json::from_str(json).unwrap();
+        let entries: Entries = serde_json::from_str(json).unwrap();
         let text = |node: &Arc<Registration>| format!("{} at {}", node.node.id, node.node.address);
-        nodes("greeter", entries).iter().map(text).collect()
+        nodes("greeter", entries.readable).iter().map(text).collect()
     }
 
     #[test]
@@ -188,6 +227,21 @@ mod tests {
             "greeter-4 at unix:/run/x",
         ];
         assert_eq!(of(json), due);
+    }
+
+    #[test]
+    fn an_odd_node_is_left_out_and_takes_no_other_with_it() {
+        let odd = [
+            r#"{"Service":{"ID":"greeter-2","Service":"greeter","Address":"a","Port":-1}}"#,
+            r#"{"Service":{"ID":"greeter-2","Service":"greeter","Address":"a","Port":70000}}"#,
+            r#"{"Service":{"ID":"greeter-2","Service":"greeter","Address":"a","Port":"http"}}"#,
+            r#"{"Service":{"ID":7}}"#,
+            "null",
+            "[]",
+            "7",
+        ];
+        let fine = r#"{"Service":{"ID":"greeter-1","Service":"greeter","Address":"a","Port":1}}"#;
+        assert_eq!(of(&format!("[{},{fine}]", odd.join(","))), ["greeter-1 at a:1"]);
     }
 
     #[test]
@@ -221,7 +275,7 @@ mod tests {
         fn an_address_comes_back(host in "[a-z0-9.]{1,10}|\\[[0-9a-f]{1,4}:[0-9a-f:]{1,8}\\]", port in 1..u16::MAX) {
             let address = format!("{host}:{port}");
             let (host, port) = split(&address);
-            let instance = Instance { address: host.to_owned(), port, ..Instance::default() };
+            let instance = Instance { address: host.to_owned(), port: port.into(), ..Instance::default() };
             prop_assert_eq!(instance.address(""), address);
         }
 
@@ -232,8 +286,8 @@ mod tests {
 
         #[test]
         fn any_answer_is_nodes_or_an_error(json: String) {
-            if let Ok(entries) = serde_json::from_str(&json) {
-                nodes("greeter", entries);
+            if let Ok(entries) = serde_json::from_str::<Entries>(&json) {
+                nodes("greeter", entries.readable);
             }
         }
     }

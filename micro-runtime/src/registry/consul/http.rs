@@ -68,10 +68,11 @@ impl Http {
         wait: Duration,
     ) -> Result<Answer> {
         // A connection that was kept may have ended with an agent that is back by now. All that is asked here can be asked
-        // twice.
+        // twice, but for what waits: who follows an agent has to know that it is another one.
         match timeout(PATIENCE + wait, self.send_once(&method, path, body.clone())).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => match timeout(PATIENCE + wait, self.send_once(&method, path, body)).await {
+            Ok(Err(error)) if !wait.is_zero() => Err(self.not_reached(what, error)),
+            Ok(Err(_)) => match timeout(PATIENCE, self.send_once(&method, path, body)).await {
                 Ok(sent) => sent.map_err(|error| self.not_reached(what, error)),
                 Err(error) => Err(self.not_reached(what, error.into())),
             },

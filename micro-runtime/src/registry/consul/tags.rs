@@ -18,11 +18,15 @@ use flate2::write::ZlibEncoder;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::registry::record::read;
 use crate::registry::{EndpointRecord, Labels, Registration};
 
 /// The most that a tag may hold, and all tags of a node together.
 const LARGEST_TAG: usize = 64 << 10;
 const LARGEST_NODE: usize = 1 << 20;
+
+/// The most that the endpoints of a node may take in memory, about.
+const LARGEST_ENDPOINTS: usize = 4 << 20;
 
 /// The tags of a node.
 pub(super) fn encode(registration: &Registration) -> Result<Vec<String>> {
@@ -51,13 +55,21 @@ pub(super) struct Said {
 pub(super) fn decode<'a>(tags: impl IntoIterator<Item = &'a str>) -> Said {
     let mut said = Said::default();
     let mut left = LARGEST_NODE;
+    let mut room = LARGEST_ENDPOINTS;
     for tag in tags {
         let Some((letter @ (b't' | b'e' | b'v' | b'm'), content)) = content(tag, left) else { continue };
         left = left.saturating_sub(content.len());
         match letter {
             b't' => said.metadata.extend(parsed::<Labels>(&content).unwrap_or_default()),
             b'm' => said.service_metadata.extend(parsed::<Labels>(&content).unwrap_or_default()),
-            b'e' => said.endpoints.extend(parsed::<EndpointRecord>(&content)),
+            b'e' => {
+                let endpoint: Option<EndpointRecord> = parsed(&content);
+                let size = endpoint.as_ref().map_or(0, EndpointRecord::size);
+                if size <= room {
+                    room -= size;
+                    said.endpoints.extend(endpoint);
+                }
+            }
             _ => said.version = String::from_utf8(content).unwrap_or_default(),
         }
     }
@@ -118,7 +130,7 @@ fn json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
 }
 
 fn parsed<T: DeserializeOwned>(content: &[u8]) -> Option<T> {
-    serde_json::from_slice(content).ok()
+    read::parse(content).ok()
 }
 
 #[cfg(test)]
@@ -165,6 +177,19 @@ mod tests {
             .collect();
         let said = decode(many.iter().map(String::as_str));
         assert_eq!(said.metadata.len(), LARGEST_NODE / LARGEST_TAG);
+    }
+
+    #[test]
+    fn endpoints_that_would_become_much_more_are_passed_over() {
+        let small = tag('e', br#"{"name":"A.B"}"#).unwrap();
+        let values = vec!["{}"; 20_000].join(",");
+        let large =
+            tag('e', format!(r#"{{"name":"A.C","request":{{"values":[{values}]}}}}"#).as_bytes()).unwrap();
+        let said = of(&[&large, &large, &small]);
+        assert_eq!(
+            said.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect::<Vec<_>>(),
+            ["A.C", "A.B"]
+        );
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::lookup::Lookup;
@@ -128,7 +128,7 @@ async fn from_srv(resolver: &TokioResolver, answer: &Lookup) -> Result<(Nodes, D
     let wanted: Vec<_> = all.into_iter().filter(|srv| Some(srv.priority) == best).collect();
 
     let targets: BTreeSet<Name> = wanted.iter().map(|srv| srv.target.clone()).collect();
-    let hosts: Vec<(Name, Vec<IpAddr>, Duration)> = stream::iter(targets)
+    let found: Vec<Result<(Name, Vec<IpAddr>, Duration)>> = stream::iter(targets)
         .map(|target| async move {
             let glue = glue(answer, &target);
             let (addresses, ttl) =
@@ -136,9 +136,29 @@ async fn from_srv(resolver: &TokioResolver, answer: &Lookup) -> Result<(Nodes, D
             Ok::<_, Error>((target, addresses, ttl))
         })
         .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let ttl = hosts.iter().map(|(_, _, ttl)| *ttl).chain([time(answer)]).min().unwrap_or(NOTHING);
+        .collect()
+        .await;
+    let mut ttl = time(answer);
+    let (mut hosts, mut failure) = (Vec::new(), None);
+    for found in found {
+        match found {
+            Ok(found) => {
+                ttl = ttl.min(found.2);
+                hosts.push(found);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "left out a host that an SRV record names");
+                failure = Some(error);
+            }
+        }
+    }
+    // A host that cannot be looked up is left out while there are others, and is asked for again soon.
+    if let Some(error) = failure {
+        if hosts.iter().all(|(_, addresses, _)| addresses.is_empty()) {
+            return Err(error);
+        }
+        ttl = ttl.min(NOTHING);
+    }
     let hosts: BTreeMap<_, _> = hosts.into_iter().map(|(name, addresses, _)| (name, addresses)).collect();
     let mut nodes = Nodes::new();
     for srv in wanted {

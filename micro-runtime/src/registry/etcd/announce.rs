@@ -61,11 +61,17 @@ impl Announced {
             }
         }
         let lease = node.grant(seconds).await?;
+        // Where writing fails, the next time goes on with this lease and does not leave it behind. Nothing is sure to be written.
+        let address = registration.node.address.clone();
+        let before = own.replace(Own { address, value: Bytes::new(), seconds, lease });
         if !node.write(&value, lease).await? {
+            *own = None;
             return Err(Error::unavailable(format!("cannot {}: etcd ended the lease at once", node.what)));
         }
-        let after = Own { address: registration.node.address.clone(), value, seconds, lease };
-        if let Some(before) = own.replace(after) {
+        if let Some(own) = own.as_mut() {
+            own.value = value;
+        }
+        if let Some(before) = before {
             // It has no key any more. Where this fails it runs out by itself.
             let _ = node.revoke(before.lease).await;
         }

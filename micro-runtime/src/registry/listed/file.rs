@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -32,7 +33,7 @@ pub(super) struct File {
 struct State {
     looked: Option<Instant>,
     /// The last content that was a list.
-    good: Vec<u8>,
+    good: Bytes,
     /// What it means; `None` until there was one.
     list: Option<Arc<List>>,
     /// What is wrong now, where anything is.
@@ -54,10 +55,12 @@ impl File {
         // A little less than the interval, so that a watch that wakes by it never finds itself too early.
         if state.looked.is_none_or(|looked| looked.elapsed() >= INTERVAL.mul_f64(0.9)) || state.list.is_none()
         {
-            let path = self.path.clone();
-            let read = tokio::task::spawn_blocking(move || read(&path)).await.unwrap_or_else(|error| {
-                Err(Error::internal("the file could not be read").with_source(error))
-            });
+            let (path, good) = (self.path.clone(), state.list.is_some().then(|| state.good.clone()));
+            // A large list takes its time to be read, and to be understood.
+            let read =
+                tokio::task::spawn_blocking(move || newer(&path, good)).await.unwrap_or_else(|error| {
+                    Err(Error::internal("the file could not be read").with_source(error))
+                });
             state.looked = Some(Instant::now());
             self.take(&mut state, read);
         }
@@ -67,23 +70,14 @@ impl File {
         }
     }
 
-    fn take(&self, state: &mut State, read: Result<Vec<u8>>) {
-        let parsed = read.and_then(|content| {
-            // The same bytes mean the same.
-            if state.list.is_some() && content == state.good {
-                return Ok(None);
-            }
-            let list = List::from_json(&content)?;
-            state.good = content;
-            Ok(Some(list))
-        });
-        match parsed {
-            Ok(list) => {
+    fn take(&self, state: &mut State, read: Result<Option<(Bytes, List)>>) {
+        match read {
+            Ok(newer) => {
                 if state.failure.take().is_some() && state.list.is_some() {
                     tracing::info!(path = %self.path.display(), "the list of nodes can be read again");
                 }
-                if let Some(list) = list {
-                    state.list = Some(Arc::new(list));
+                if let Some((content, list)) = newer {
+                    (state.good, state.list) = (content, Some(Arc::new(list)));
                 }
             }
             Err(error) => {
@@ -97,6 +91,16 @@ impl File {
             }
         }
     }
+}
+
+/// What is in the file where that is not what was `good` before: the same bytes mean the same.
+fn newer(path: &Path, good: Option<Bytes>) -> Result<Option<(Bytes, List)>> {
+    let content = Bytes::from(read(path)?);
+    if good.is_some_and(|good| good == content) {
+        return Ok(None);
+    }
+    let list = List::from_json(&content)?;
+    Ok(Some((content, list)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! What a list of nodes says, and the two ways to write it down: JSON and one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use crate::registry::{Node, Registration, ServiceRecord, address};
 /// The most nodes that a list may have, of all services together.
 const MOST_NODES: usize = 100_000;
 
-/// The nodes of every service that is listed.
+/// The nodes of every service that is listed, and the services and ids of all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct List(BTreeMap<String, Vec<Arc<Registration>>>);
+pub(super) struct List(BTreeMap<String, Vec<Arc<Registration>>>, HashSet<(String, String)>);
 
 impl List {
     /// The nodes of a service; none where it is not listed.
@@ -39,11 +39,13 @@ impl List {
         if node.node.id.is_empty() {
             node.node.id.clone_from(&node.node.address);
         }
-        if self.0.values().map(Vec::len).sum::<usize>() >= MOST_NODES {
+        if self.1.len() >= MOST_NODES {
             return Err(format!("there are more than {MOST_NODES} nodes"));
         }
         let nodes = self.0.entry(node.service.clone()).or_default();
-        if let Some(same) = nodes.iter().find(|known| known.node.id == node.node.id) {
+        if !self.1.insert((node.service.clone(), node.node.id.clone()))
+            && let Some(same) = nodes.iter().find(|known| known.node.id == node.node.id)
+        {
             return Err(format!(
                 "`{}` has two nodes with the id `{}`, at `{}` and `{}`: one id is one node",
                 node.service, node.node.id, same.node.address, node.node.address

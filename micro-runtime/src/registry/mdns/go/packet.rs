@@ -94,7 +94,17 @@ pub(super) fn questions(packet: &Packet<'_>) -> Vec<Asked> {
         // A unicast answer has the number of the question, others have none (RFC 6762, 18.1).
         id: if question.unicast_response { packet.id() } else { 0 },
     };
-    packet.questions.iter().take(MOST).map(of).collect()
+    let mut asked: Vec<Asked> = Vec::new();
+    for question in packet.questions.iter().take(MOST).map(of) {
+        // What is asked twice is answered once.
+        if !asked.iter().any(|known| {
+            (&known.name, known.question.qtype, known.id)
+                == (&question.name, question.question.qtype, question.id)
+        }) {
+            asked.push(question);
+        }
+    }
+    asked
 }
 
 /// One question.
@@ -178,8 +188,9 @@ pub(super) struct Heard {
     pub(super) gone: bool,
 }
 
-/// The nodes that an answer or an announcement tells of.
-pub(super) fn nodes(packet: &Packet<'_>) -> Vec<Heard> {
+/// The nodes of services that are `wanted` that an answer or an announcement tells of. Of others nothing is taken in: anybody may
+/// say much in a few bytes.
+pub(super) fn nodes(packet: &Packet<'_>, wanted: impl Fn(&str) -> bool) -> Vec<Heard> {
     if !packet.has_flags(PacketFlag::RESPONSE) {
         return Vec::new();
     }
@@ -196,21 +207,34 @@ pub(super) fn nodes(packet: &Packet<'_>) -> Vec<Heard> {
             _ => {}
         }
     }
-    let of = |record: &ResourceRecord<'_>| {
+    let mut of = |record: &ResourceRecord<'_>| {
         let RData::SRV(srv) = &record.rdata else { return None };
         let instance = record.name.to_string();
-        let mut registration = txt::decode(texts.get(&instance)?.iter_raw().map(|(key, _)| key))?;
         let ip = addresses.get(&srv.target.to_string()).filter(|ip| !ip.is_unspecified())?;
+        if !is_of_any(&instance, &wanted) {
+            return None;
+        }
+        // One text is of one node, and so it is read once.
+        let text = texts.remove(&instance)?;
+        let mut registration = txt::decode(text.iter_raw().map(|(key, _)| key))?;
         // What is asked for has to be what answers.
         let id = instance.strip_suffix(&service_name(&registration.service))?.strip_suffix('.')?;
-        if registration.service.is_empty() || id.is_empty() || srv.port == 0 {
+        if !wanted(&registration.service) || id.is_empty() || srv.port == 0 {
             return None;
         }
         registration.node.id = id.to_owned();
         registration.node.address = SocketAddr::new(*ip, srv.port).to_string();
         Some(Heard { registration, gone: record.ttl == 0 })
     };
-    records().filter_map(of).collect()
+    records().filter_map(&mut of).collect()
+}
+
+/// Whether this is a name of a node of a service that is wanted. Where its id ends is not to be seen: both may have dots.
+fn is_of_any(instance: &str, wanted: impl Fn(&str) -> bool) -> bool {
+    let Some(name) = instance.strip_suffix(DOMAIN).and_then(|name| name.strip_suffix('.')) else {
+        return false;
+    };
+    name.match_indices('.').filter_map(|(dot, _)| name.get(dot + 1..)).any(wanted)
 }
 
 /// The services that a list tells of.
@@ -277,7 +301,7 @@ mod tests {
                 matches!(kinds[..], [TYPE::PTR, TYPE::SRV, TYPE::A | TYPE::AAAA, TYPE::TXT]),
                 "{kinds:?}"
             );
-            assert_eq!(nodes(&packet), [Heard { registration: node.clone(), gone: false }]);
+            assert_eq!(nodes(&packet, |_| true), [Heard { registration: node.clone(), gone: false }]);
             // An answer is no question.
             assert!(questions(&packet).is_empty());
         }
@@ -292,8 +316,38 @@ mod tests {
             let packet = Packet::parse(&bytes).unwrap();
             assert!(packet.questions.is_empty());
             assert!(packet.answers.iter().all(|record| record.ttl == if gone { 0 } else { TTL }));
-            assert_eq!(nodes(&packet), [Heard { registration: registration.clone(), gone }]);
+            assert_eq!(nodes(&packet, |_| true), [Heard { registration: registration.clone(), gone }]);
         }
+    }
+
+    #[test]
+    fn nodes_of_services_that_nobody_wants_are_passed_over() {
+        let announced = Announced::new(&node("a.b", "c.d-1", "10.0.0.1:1")).unwrap();
+        let bytes = announced.announcement(false).unwrap();
+        let packet = Packet::parse(&bytes).unwrap();
+        for (wanted, count) in [("a.b", 1), ("b", 0), ("d-1.a.b", 0), ("c.d-1.a.b", 0), ("", 0)] {
+            assert_eq!(nodes(&packet, |service| service == wanted).len(), count, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn one_text_is_read_once_however_many_addresses_it_is_said_to_have() {
+        let announced = Announced::new(&node("greeter", "greeter-1", "10.0.0.1:1")).unwrap();
+        let mut packet = Packet::new_reply(0);
+        packet.answers = announced.records(TTL);
+        packet.answers.extend(vec![packet.answers[0].clone(); MOST]);
+        let bytes = packet.build_bytes_vec().unwrap();
+        assert_eq!(nodes(&Packet::parse(&bytes).unwrap(), |_| true).len(), 1);
+    }
+
+    #[test]
+    fn what_is_asked_twice_is_answered_once() {
+        let mut packet = Packet::new_query(7);
+        for kind in [TYPE::PTR, TYPE::PTR, TYPE::SRV, TYPE::PTR] {
+            let name = Name::new("greeter.micro").unwrap();
+            packet.questions.push(Question::new(name, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
+        }
+        assert_eq!(asked(&packet.build_bytes_vec().unwrap()).len(), 2);
     }
 
     #[test]
@@ -305,7 +359,7 @@ mod tests {
         let services: Vec<_> =
             answers.iter().flat_map(|answer| listed(&Packet::parse(answer).unwrap())).collect();
         assert_eq!(services, ["a.b", "c"]);
-        assert!(answers.iter().all(|answer| nodes(&Packet::parse(answer).unwrap()).is_empty()));
+        assert!(answers.iter().all(|answer| nodes(&Packet::parse(answer).unwrap(), |_| true).is_empty()));
     }
 
     #[test]
@@ -336,7 +390,7 @@ mod tests {
                     }
                 }
                 let Ok(packet) = Packet::parse(&bytes) else { continue };
-                for heard in nodes(&packet) {
+                for heard in nodes(&packet, |_| true) {
                     prop_assert!(heard.registration.node.address.parse::<SocketAddr>().is_ok());
                 }
                 listed(&packet);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use if_addrs::{IfAddr, Ifv4Addr};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
@@ -37,6 +38,7 @@ pub(super) struct Sockets {
     /// On a port of its own, which answers come to.
     pub(super) own: UdpSocket,
     joined: BTreeSet<Ipv4Addr>,
+    networks: Vec<Ifv4Addr>,
 }
 
 impl Sockets {
@@ -54,6 +56,7 @@ impl Sockets {
             shared: UdpSocket::from_std(shared.into())?,
             own: UdpSocket::from_std(own)?,
             joined: BTreeSet::new(),
+            networks: Vec::new(),
         };
         sockets.join();
         Ok(sockets)
@@ -61,7 +64,8 @@ impl Sockets {
 
     /// Listens on the interfaces there are by now.
     pub(super) fn join(&mut self) {
-        let there: BTreeSet<_> = addresses().collect();
+        self.networks = networks().collect();
+        let there: BTreeSet<_> = self.networks.iter().map(|network| network.ip).collect();
         for gone in self.joined.difference(&there) {
             let _ = self.shared.leave_multicast_v4(GROUP, *gone);
         }
@@ -107,6 +111,12 @@ impl Sockets {
         ip.is_loopback() || matches!(ip, IpAddr::V4(ip) if self.joined.contains(&ip))
     }
 
+    /// Whether this is an address in one of the networks of this machine.
+    pub(super) fn is_near(&self, ip: IpAddr) -> bool {
+        self.is_ours(ip)
+            || matches!(ip, IpAddr::V4(ip) if self.networks.iter().any(|network| has(network, ip)))
+    }
+
     /// Whether there is an interface to be heard on.
     pub(super) fn any(&self) -> bool {
         !self.joined.is_empty()
@@ -118,9 +128,30 @@ pub(super) fn buffer() -> Vec<u8> {
     vec![0; LARGEST]
 }
 
-fn addresses() -> impl Iterator<Item = Ipv4Addr> {
-    network::interfaces().into_iter().filter_map(|interface| match interface.ip() {
-        IpAddr::V4(ip) => Some(ip),
-        IpAddr::V6(_) => None,
+fn networks() -> impl Iterator<Item = Ifv4Addr> {
+    network::interfaces().into_iter().filter_map(|interface| match interface.addr {
+        IfAddr::V4(address) => Some(address),
+        IfAddr::V6(_) => None,
     })
+}
+
+fn has(network: &Ifv4Addr, ip: Ipv4Addr) -> bool {
+    // An address without a network, in which there is nobody else, is not one with all the world in it.
+    let mask = if network.netmask.is_unspecified() { Ipv4Addr::BROADCAST } else { network.netmask };
+    ip & mask == network.ip & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_is_told_from_others() {
+        let network =
+            |netmask| Ifv4Addr { ip: Ipv4Addr::new(192, 168, 7, 5), netmask, prefixlen: 0, broadcast: None };
+        let near = network(Ipv4Addr::new(255, 255, 255, 0));
+        assert!(has(&near, Ipv4Addr::new(192, 168, 7, 200)));
+        assert!(!has(&near, Ipv4Addr::new(192, 168, 8, 200)) && !has(&near, Ipv4Addr::new(203, 0, 113, 9)));
+        assert!(!has(&network(Ipv4Addr::UNSPECIFIED), Ipv4Addr::new(203, 0, 113, 9)));
+    }
 }

@@ -29,6 +29,9 @@ const BROKEN: Duration = Duration::from_millis(10);
 /// The most services that a list is taken to have.
 const MOST_LISTED: usize = 256;
 
+/// The most nodes of all of them together that are listed.
+const MOST_FOUND: usize = 4096;
+
 /// Nodes of Go programs come with no number for their announcements, so one that is known from our own dialect too goes by that.
 const REVISION: u64 = 0;
 
@@ -47,7 +50,8 @@ pub(super) struct Speaker {
 /// A list in the making: first the services, then their nodes.
 struct List {
     services: HashSet<String>,
-    found: Vec<Registration>,
+    /// By service and id.
+    found: BTreeMap<(String, String), Registration>,
     /// Whether the nodes are asked for already.
     asked: bool,
     until: Instant,
@@ -158,7 +162,7 @@ impl Speaker {
                 let until = Instant::now() + WINDOW;
                 self.lists.push(List {
                     services: HashSet::new(),
-                    found: Vec::new(),
+                    found: BTreeMap::new(),
                     asked: false,
                     until,
                     answer,
@@ -181,8 +185,11 @@ impl Speaker {
     /// Takes in what was said to all: a question, or an announcement.
     fn hear(&mut self, bytes: &[u8], from: SocketAddr) {
         let Ok(packet) = Packet::parse(bytes) else { return };
-        let questions = packet::questions(&packet);
-        if !questions.is_empty() && !self.own.is_empty() {
+        // Others than neighbours have no business here, and who seems to ask may be the one who is to be flooded with the
+        // answers (RFC 6762, 11).
+        let is_asked = !self.own.is_empty() && self.sockets.is_near(from.ip());
+        let questions = if is_asked { packet::questions(&packet) } else { Vec::new() };
+        if !questions.is_empty() {
             let near = self.sockets.is_ours(from.ip());
             // A loopback address is right for those on this machine only.
             let fits = |node: &&Announced| near || !node.address.ip().is_loopback();
@@ -192,7 +199,9 @@ impl Speaker {
                 }
             }
         }
-        for Heard { registration, gone } in packet::nodes(&packet) {
+        for Heard { registration, gone } in
+            packet::nodes(&packet, |service| self.followed.contains_key(service))
+        {
             if self.is_own(&registration) {
                 continue;
             }
@@ -202,7 +211,7 @@ impl Speaker {
                     self.nodes.removed(&full_name(&registration));
                 }
             } else if !registration.version.is_empty() && followed.roll.spoke_up(registration.clone()) {
-                self.put(registration);
+                self.put(&registration);
             }
         }
     }
@@ -214,26 +223,34 @@ impl Speaker {
             let room = MOST_LISTED.saturating_sub(list.services.len());
             list.services.extend(packet::listed(&packet).into_iter().take(room));
         }
-        for Heard { registration, gone } in packet::nodes(&packet) {
+        let wanted = |service: &str| {
+            self.followed.contains_key(service)
+                || self.lists.iter().any(|list| list.services.contains(service))
+        };
+        for Heard { registration, gone } in packet::nodes(&packet, wanted) {
             if gone || self.is_own(&registration) {
                 continue;
             }
             for list in self.lists.iter_mut().filter(|list| list.services.contains(&registration.service)) {
-                list.found.retain(|known| {
-                    known.service != registration.service || known.node.id != registration.node.id
-                });
-                list.found.push(registration.clone());
+                let key = (registration.service.clone(), registration.node.id.clone());
+                if list.found.len() < MOST_FOUND || list.found.contains_key(&key) {
+                    list.found.insert(key, registration.clone());
+                }
             }
             if let Some(followed) = self.followed.get_mut(&registration.service)
                 && followed.roll.answered(registration.clone())
             {
-                self.put(registration);
+                self.put(&registration);
             }
         }
     }
 
-    fn put(&self, registration: Registration) {
-        let name = full_name(&registration);
+    /// Passes on what is remembered of a node.
+    fn put(&self, registration: &Registration) {
+        let name = full_name(registration);
+        let roll = self.followed.get(&registration.service).map(|followed| &followed.roll);
+        let Some(registration) = roll.and_then(|roll| roll.node(&registration.node.id)) else { return };
+        let registration = Registration::clone(registration);
         self.nodes.resolved(&name, Announcement { registration, revision: REVISION, gone: false }, u64::MAX);
     }
 
@@ -265,7 +282,7 @@ impl Speaker {
         for mut list in over {
             if list.asked {
                 // Who asked may have gone.
-                let _ = list.answer.send(list.found);
+                let _ = list.answer.send(list.found.into_values().collect());
                 continue;
             }
             for question in list.services.iter().filter_map(|service| packet::ask(service)) {

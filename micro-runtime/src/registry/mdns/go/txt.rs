@@ -8,6 +8,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use serde::{Deserialize, Serialize};
 
+use crate::registry::record::read;
 use crate::registry::{EndpointRecord, Labels, Registration};
 
 /// The longest string in TXT data.
@@ -21,6 +22,9 @@ const MAX_READ: usize = 65_535;
 
 /// The largest JSON that is taken out of it, against one that grows without end.
 const MAX_JSON: u64 = 64 * 1024;
+
+/// The most that the endpoints of a node may take in memory, about, which is what those of some hundred methods do.
+const LARGEST_ENDPOINTS: usize = 256 * 1024;
 
 /// What go-micro writes, in its order.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,12 +91,16 @@ pub(super) fn decode<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Option<Regi
     if json.len() as u64 > MAX_JSON {
         return None;
     }
-    let text: Text = serde_json::from_slice(&json).ok()?;
+    let text: Text = read::parse(&json).ok()?;
+    // They are for people: without too many of them it is a node all the same.
+    let endpoints = text.endpoints.filter(|endpoints| {
+        endpoints.iter().map(EndpointRecord::size).fold(0, usize::saturating_add) <= LARGEST_ENDPOINTS
+    });
     Some(Registration {
         service: text.service,
         version: text.version,
         metadata: Labels::new(),
-        endpoints: text.endpoints.unwrap_or_default(),
+        endpoints: endpoints.unwrap_or_default(),
         node: crate::registry::Node { metadata: text.metadata.unwrap_or_default(), ..Default::default() },
     })
 }
@@ -164,6 +172,17 @@ mod tests {
         let hex: String = encoder.finish().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(hex.len() < MAX_READ);
         assert!(decode([hex.as_bytes()].into_iter()).is_none());
+    }
+
+    #[test]
+    fn endpoints_that_would_become_much_more_are_left_out() {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        let json =
+            format!(r#"{{"Service":"a","Version":"1","Endpoints":[{}]}}"#, vec!["{}"; 20_000].join(","));
+        encoder.write_all(json.as_bytes()).unwrap();
+        let hex: String = encoder.finish().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        let node = decode([hex.as_bytes()].into_iter()).unwrap();
+        assert_eq!((node.service.as_str(), node.endpoints.len()), ("a", 0));
     }
 
     proptest! {

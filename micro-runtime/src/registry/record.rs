@@ -1,6 +1,14 @@
+#[cfg(any(feature = "consul", feature = "etcd", feature = "mdns-go-micro", feature = "nats"))]
+#[allow(dead_code, reason = "each driver needs a part of it")]
+pub(super) mod read;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+#[cfg(any(feature = "etcd", feature = "nats"))]
+#[allow(unused_imports, reason = "each driver needs a part of it")]
+pub(super) use self::read::{bounded, parse, read};
 
 /// Names and values that describe a service, an endpoint or a node.
 pub type Labels = BTreeMap<String, String>;

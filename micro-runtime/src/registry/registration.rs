@@ -1,9 +1,15 @@
-use super::{EndpointRecord, Labels, Node, ServiceRecord};
+use super::{EndpointRecord, Labels, Node, ServiceRecord, ValueRecord};
 use crate::error::{Error, Result};
 use crate::transport::is_path;
 
 /// The longest name of a service, version or node that every driver takes, in bytes.
 const LONGEST_NAME: usize = 200;
+
+/// How much copies of endpoints and metadata for the nodes of one record may take, in bytes, about.
+const LARGEST_COPIES: usize = 32 << 20;
+
+/// What a part of a record takes beside its text, about.
+const PART: usize = 200;
 
 /// What a registry keeps: one node, and the service and version it runs.
 ///
@@ -70,15 +76,23 @@ impl Registration {
         }
     }
 
-    /// One registration per node of a record.
+    /// One registration per node of a record. Where copies of the endpoints and metadata for each node would take much
+    /// memory, only the first nodes have them.
     pub fn from_record(record: ServiceRecord) -> Vec<Self> {
         let ServiceRecord { name, version, metadata, endpoints, nodes } = record;
-        let of = |node| Self {
-            service: name.clone(),
-            version: version.clone(),
-            metadata: metadata.clone(),
-            endpoints: endpoints.clone(),
-            node,
+        let text = metadata.iter().map(|(key, value)| key.len() + value.len() + PART).sum();
+        let size = endpoints.iter().map(EndpointRecord::size).fold(text, usize::saturating_add);
+        let mut left = LARGEST_COPIES.max(size);
+        let of = |node| {
+            let has_all = size <= left;
+            left = left.saturating_sub(size);
+            Self {
+                service: name.clone(),
+                version: version.clone(),
+                metadata: if has_all { metadata.clone() } else { Labels::new() },
+                endpoints: if has_all { endpoints.clone() } else { Vec::new() },
+                node,
+            }
         };
         nodes.into_iter().map(of).collect()
     }
@@ -108,6 +122,21 @@ impl ServiceRecord {
         }
         records.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         records
+    }
+}
+
+impl EndpointRecord {
+    /// What it takes in memory, about.
+    pub(super) fn size(&self) -> usize {
+        let labels = self.metadata.iter().map(|(key, value)| PART + key.len() + value.len());
+        let values = self.request.iter().chain(&self.response).map(ValueRecord::size);
+        PART + self.name.len() + labels.chain(values).sum::<usize>()
+    }
+}
+
+impl ValueRecord {
+    fn size(&self) -> usize {
+        PART + self.name.len() + self.kind.len() + self.values.iter().map(Self::size).sum::<usize>()
     }
 }
 
@@ -158,5 +187,18 @@ mod tests {
             records.iter().map(|r| (r.name.as_str(), r.nodes.len(), r.endpoints.len())).collect();
         assert_eq!(seen, [("a", 1, 0), ("b", 2, 1)]);
         assert_eq!(Registration::from_record(records[1].clone()).len(), 2);
+    }
+
+    #[test]
+    fn many_nodes_with_many_endpoints_do_not_take_memory_for_each_of_all() {
+        let mut record = Registration::new("a", Node::default()).to_record();
+        record.endpoints = vec![EndpointRecord::default(); 1000];
+        record.nodes = vec![Node::new("a-1", "b:1"); 4096];
+        let nodes = Registration::from_record(record.clone());
+        assert_eq!(nodes.len(), 4096);
+        assert_eq!(ServiceRecord::group(&nodes)[0].endpoints.len(), 1000);
+        assert!(nodes.iter().map(|node| node.endpoints.len()).sum::<usize>() * PART <= LARGEST_COPIES);
+        record.nodes.truncate(20);
+        assert!(Registration::from_record(record).iter().all(|node| node.endpoints.len() == 1000));
     }
 }

@@ -1,7 +1,7 @@
 //! Where a node is kept, and as what.
 
 use crate::error::{Error, Result};
-use crate::registry::{Registration, ServiceRecord};
+use crate::registry::{self, Registration};
 
 /// What all keys begin with.
 pub(super) const ALL: &str = "/micro/registry/";
@@ -23,9 +23,8 @@ pub(super) fn encode(registration: &Registration) -> Result<Vec<u8>> {
 }
 
 /// The nodes in a value. There is one in what go-micro and we write.
-pub(super) fn decode(value: &[u8]) -> Result<Vec<Registration>, serde_json::Error> {
-    let record: ServiceRecord = serde_json::from_slice(value)?;
-    let mut nodes = Registration::from_record(record);
+pub(super) fn decode(value: &[u8]) -> Result<Vec<Registration>> {
+    let mut nodes = Registration::from_record(registry::record::read(value)?);
     nodes.retain(|node| !node.node.id.is_empty() && !node.node.address.is_empty());
     Ok(nodes)
 }

@@ -17,6 +17,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 consul_version=v1.20.6
 # Building the agent gives up after this many seconds.
 consul_patience=2400
+# Fetching something does, after this many.
+fetch_patience=600
 
 [[ $# -gt 0 ]] || { echo "usage: $0 <command> [arguments]" >&2; exit 2; }
 
@@ -30,11 +32,12 @@ program() {
     local name=$1 package=$2
     export PATH=$PATH:/usr/local/sbin:/usr/sbin
     if ! command -v "$name" >/dev/null && command -v apt-get >/dev/null; then
-        local as_root=()
-        [[ $(id -u) == 0 ]] || as_root=(sudo -n)
+        local as_root=(env)
+        [[ $(id -u) == 0 ]] || as_root=(sudo -n env)
         echo "installing $package" >&2
-        { "${as_root[@]}" apt-get update -q &&
-            DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "$package"; } >&2 || true
+        { "${as_root[@]}" timeout "$fetch_patience" apt-get update -q &&
+            "${as_root[@]}" DEBIAN_FRONTEND=noninteractive timeout "$fetch_patience" \
+                apt-get install -q -y --no-install-recommends "$package"; } >&2 || true
     fi
     command -v "$name"
 }
@@ -47,15 +50,15 @@ consul() {
         command -v go >/dev/null || return 1
         echo "building the Consul agent $consul_version" >&2
         mkdir -p "$folder/module"
+        # What comes before `||` goes on after an error unless it is told not to.
         (
-            cd "$folder/module"
-            rm -f go.mod go.sum
-            go mod init consul-agent
-            go mod download "github.com/hashicorp/consul@$consul_version"
-            install -m 644 "$(go env GOMODCACHE)/github.com/hashicorp/consul@$consul_version/go.sum" go.sum
-            go get "github.com/hashicorp/consul@$consul_version"
-            timeout "$consul_patience" go build -trimpath -ldflags '-s -w' -o "$folder/consul.new" github.com/hashicorp/consul
-            mv "$folder/consul.new" "$folder/consul"
+            cd "$folder/module" && rm -f go.mod go.sum && go mod init consul-agent &&
+                timeout "$fetch_patience" go mod download "github.com/hashicorp/consul@$consul_version" &&
+                install -m 644 "$(go env GOMODCACHE)/github.com/hashicorp/consul@$consul_version/go.sum" go.sum &&
+                timeout "$fetch_patience" go get "github.com/hashicorp/consul@$consul_version" &&
+                timeout "$consul_patience" go build -trimpath -ldflags '-s -w' -o "$folder/consul.new" \
+                    github.com/hashicorp/consul &&
+                mv "$folder/consul.new" "$folder/consul"
         ) >"$folder/log" 2>&1 || { tail -5 "$folder/log" >&2; return 1; }
     fi
     echo "$folder/consul"
@@ -74,7 +77,17 @@ PYTHON
 
 data=$(mktemp -d)
 started=()
+command=
 stop() {
+    if [[ -n $command ]]; then
+        # The whole of its group: a test runner that is told to end leaves its tests behind.
+        kill -TERM -- "-$command" 2>/dev/null || true
+        for _ in $(seq 50); do
+            kill -0 -- "-$command" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL -- "-$command" 2>/dev/null || true
+    fi
     for pid in "${started[@]}"; do
         kill -KILL "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
@@ -152,4 +165,12 @@ if [[ $wanted == *,consul,* ]]; then
     fi
 fi
 
-"$@"
+# In the background, so that a signal is handled while it runs; and in a group of its own, so that all of it can be ended.
+set -m
+"$@" <&0 &
+command=$!
+set +m
+ended=0
+wait "$command" || ended=$?
+command=
+exit "$ended"

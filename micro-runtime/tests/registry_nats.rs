@@ -11,7 +11,10 @@ use micro_runtime::registry::conformance::{self, Promises};
 use micro_runtime::registry::{Discovery, Nats, Node, Registration, Registry, View};
 use micro_runtime::{Code, Error, Result};
 use servers::{Breakable, Kind, Server};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
@@ -90,6 +93,54 @@ async fn a_server_that_is_killed_loses_no_node_and_new_ones_are_found_after_it_i
     nodes(&other, 2, Duration::from_secs(5)).await?;
     there.deregister(&node(&service, 1)).await?;
     nodes(&view, 1, Duration::from_secs(2)).await
+}
+
+/// A way to a server, which can be blocked: what is connected is cut off, and so is who connects.
+async fn way(server: String) -> Result<(String, watch::Sender<bool>)> {
+    let broken = |error: std::io::Error| Error::internal("no way").with_source(error);
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
+    let address = listener.local_addr().map_err(broken)?.to_string();
+    let (block, blocked) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let (server, mut blocked) = (server.clone(), blocked.clone());
+            tokio::spawn(async move {
+                let carry = async {
+                    let mut to = TcpStream::connect(server).await?;
+                    copy_bidirectional(&mut from, &mut to).await
+                };
+                tokio::select! {
+                    biased;
+                    _ = blocked.wait_for(|blocked| *blocked) => {}
+                    _ = carry => {}
+                }
+            });
+        }
+    });
+    Ok((address, block))
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_back_without_a_connection_is_gone_when_there_is_one_again() -> Result<()> {
+    let Some(server) = servers::running(Kind::Nats) else { return Ok(()) };
+    let service = service();
+    let (address, blocked) = way(server.clone()).await?;
+    let leaving = Nats::parse(&address)?;
+    leaving.register(&node(&service, 1), TTL).await?;
+    let discovery = Discovery::new(Arc::new(Nats::parse(&server)?));
+    let view = discovery.view(&service)?;
+    nodes(&view, 1, Duration::from_secs(5)).await?;
+
+    blocked.send_replace(true);
+    for _ in 0..2 {
+        let error = leaving.deregister(&node(&service, 1)).await.expect_err("nobody can be told");
+        assert_eq!(error.code(), Code::Unavailable, "{error}");
+    }
+    assert_eq!(view.nodes().len(), 1);
+    blocked.send_replace(false);
+    // Sooner than silence would tell.
+    nodes(&view, 0, Duration::from_secs(8)).await?;
+    leaving.deregister(&node(&service, 1)).await
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use micro::{Context, Error};
+use micro::{Code, Context, Error};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -30,6 +30,13 @@ pub(crate) struct Counts {
     pub(crate) moved: usize,
     /// The numbers that came on streams.
     pub(crate) numbers: usize,
+}
+
+impl Counts {
+    fn fail(&mut self, error: Error) {
+        self.failed += 1;
+        self.first_error.get_or_insert(error);
+    }
 }
 
 impl Load {
@@ -70,37 +77,35 @@ async fn call(work: WorkClient, counts: Arc<Mutex<Counts>>, over: Arc<AtomicBool
             let mut counts = counts.lock().unwrap();
             match answer {
                 Ok(_) => counts.answered += 1,
-                Err(error) => {
-                    counts.failed += 1;
-                    counts.first_error.get_or_insert(error);
-                }
+                Err(error) => counts.fail(error),
             }
         }
         sleep(PAUSE).await;
     }
 }
 
-/// Reads a stream until it ends, and then another one. That it cannot be had is a failure.
+/// Reads a stream until it ends, and then another one. That it cannot be had is a failure, and so is any end but the
+/// one of a node that stops.
 async fn listen(work: WorkClient, counts: Arc<Mutex<Counts>>, over: Arc<AtomicBool>) {
     while !over.load(Ordering::Relaxed) {
         let mut numbers = match work.count(&Context::new(), ()).await {
             Ok(numbers) => numbers,
-            Err(error) => {
-                let mut counts = counts.lock().unwrap();
-                counts.failed += 1;
-                counts.first_error.get_or_insert(error);
-                return;
-            }
+            Err(error) => return counts.lock().unwrap().fail(error),
         };
         while !over.load(Ordering::Relaxed) {
-            match numbers.next().await {
-                Ok(Some(_)) => counts.lock().unwrap().numbers += 1,
-                // It is told to move.
-                Ok(None) | Err(_) => {
-                    counts.lock().unwrap().moved += 1;
-                    break;
+            let next = numbers.next().await;
+            let mut counts = counts.lock().unwrap();
+            match next {
+                Ok(Some(_)) => {
+                    counts.numbers += 1;
+                    continue;
                 }
+                // It is told to move.
+                Ok(None) => counts.moved += 1,
+                Err(error) if error.code() == Code::Unavailable => counts.moved += 1,
+                Err(error) => return counts.fail(error),
             }
+            break;
         }
     }
 }

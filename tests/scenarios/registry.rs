@@ -10,7 +10,14 @@ use micro::registry::{self, Registry};
 pub(crate) struct Choice {
     name: String,
     address: Option<String>,
+    /// In seconds.
+    ttl: u64,
 }
+
+/// A registry that lost its data hears of its nodes with their next renewal, which a test does not wait half a minute
+/// for. So they are renewed this often, in seconds, and live for three renewals and more.
+const INTERVAL: u64 = 2;
+const TTL: u64 = 9;
 
 impl Choice {
     /// The one that the environment names, or the default.
@@ -19,12 +26,18 @@ impl Choice {
         Self {
             name: variable("MICRO_REGISTRY").unwrap_or_else(|| registry::DEFAULT.to_owned()),
             address: variable("MICRO_REGISTRY_ADDRESS"),
+            ttl: TTL,
         }
     }
 
     /// This one.
     pub(crate) fn at(name: &str, address: &str) -> Self {
-        Self { name: name.to_owned(), address: Some(address.to_owned()) }
+        Self { name: name.to_owned(), address: Some(address.to_owned()), ttl: TTL }
+    }
+
+    /// With so many seconds that a node is known that is not renewed.
+    pub(crate) fn ttl(self, ttl: u64) -> Self {
+        Self { ttl, ..self }
     }
 
     /// Whether there is a driver for it.
@@ -37,10 +50,8 @@ impl Choice {
         [
             ("MICRO_REGISTRY", self.name.clone()),
             ("MICRO_REGISTRY_ADDRESS", self.address.clone().unwrap_or_default()),
-            // A registry that lost its data hears of its nodes with their next renewal, which a test does not wait
-            // half a minute for.
-            ("MICRO_REGISTER_TTL", "9s".to_owned()),
-            ("MICRO_REGISTER_INTERVAL", "2s".to_owned()),
+            ("MICRO_REGISTER_TTL", format!("{}s", self.ttl)),
+            ("MICRO_REGISTER_INTERVAL", format!("{INTERVAL}s")),
         ]
     }
 

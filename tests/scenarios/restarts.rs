@@ -17,8 +17,10 @@ const NODES: usize = 3;
 /// How many calls are made between one thing that happens and the next one.
 const CALLS: usize = 300;
 
-/// How long a registry is away.
-const AWAY: Duration = Duration::from_secs(3);
+/// How long a node is known that is not renewed, in seconds, and how long a registry is away: longer, so that it is away
+/// at the time when each node should have been renewed at the latest.
+const TTL: u64 = 5;
+const AWAY: Duration = Duration::from_secs(7);
 
 /// Each node is told to stop, ends, and has a successor, as a deployment does it.
 pub(crate) async fn rolling(registry: Choice) -> Outcome {
@@ -73,7 +75,7 @@ pub(crate) async fn rolling_on(kind: Kind) -> Outcome {
 /// found, and so are those that were there.
 pub(crate) async fn registry_dies(kind: Kind) -> Outcome {
     let (mut server, registry) = match server(kind).await {
-        Ok(server) => server,
+        Ok((server, registry)) => (server, registry.ttl(TTL)),
         Err(skipped) => return skipped,
     };
     let (mut fleet, (service, work)) = fleet(&unique("registry-dies"), &registry).await;
@@ -85,7 +87,6 @@ pub(crate) async fn registry_dies(kind: Kind) -> Outcome {
             server.wipe();
         }
         load.goes_on(CALLS).await;
-        // Longer than watches and renewals take to find out.
         sleep(AWAY).await;
         server.restart().await;
         fleet.push(Process::start(&service, &registry).await);

@@ -204,3 +204,27 @@ impl fmt::Debug for NodeFaults {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::transport::Memory;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_latency_there_is_means_never() -> Result<()> {
+        let faults = Faults::new();
+        let transport = faults.transport(Memory::new());
+        let mut listener = transport.listen("a:1").await?;
+        let (client, served) = tokio::join!(transport.connect("a:1"), listener.accept());
+        let (mut client, _served) = (client?, served.expect("somebody connects"));
+        faults.node("a:1").slow(Duration::MAX);
+        client.write_all(b"hello").await.expect("there is a connection");
+        let mut byte = [0];
+        let waited = timeout(Duration::from_secs(24 * 60 * 60), client.read(&mut byte)).await;
+        assert!(waited.is_err(), "{waited:?}");
+        Ok(())
+    }
+}

@@ -1,5 +1,6 @@
 //! A registry that is away.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -215,7 +216,11 @@ impl Following {
             match mood {
                 Mood::Fails => return Some((Err(away(self.name)), None)),
                 // Without those who could heal it, it is silent for good.
-                Mood::Hangs => self.state.changed().await.ok()?,
+                Mood::Hangs => {
+                    if self.state.changed().await.is_err() {
+                        pending::<()>().await;
+                    }
+                }
                 Mood::Well => tokio::select! {
                     biased;
                     Ok(()) = self.state.changed() => {}
@@ -223,5 +228,22 @@ impl Following {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Memory;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_of_a_registry_that_hangs_is_silent_also_when_nobody_can_heal_it() -> Result<()> {
+        let registry = FaultyRegistry::new(Memory::new());
+        let mut watch = registry.watch("greeter").await?;
+        registry.hang();
+        drop(registry);
+        let waited = tokio::time::timeout(Duration::from_secs(3600), watch.next()).await;
+        assert!(waited.is_err(), "{waited:?}");
+        Ok(())
     }
 }

@@ -20,8 +20,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Longer than a server takes to start, on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than a server takes to start, on a machine that has much else to do; and shorter than a scenario may take,
+/// so that it is said what did not start.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What kind of server it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,12 +112,14 @@ impl Server {
 
     async fn try_restart(&mut self) -> Result<(), String> {
         self.kill();
-        let mut process = self.command().spawn().map_err(|error| error.to_string())?;
+        // It is ours from here on: whoever gives up waiting ends it with this value.
+        self.process = Some(self.command().spawn().map_err(|error| error.to_string())?);
         let end = Instant::now() + PATIENCE;
         let end = loop {
             if self.answers().await {
                 break Ok(());
             }
+            let Some(process) = &mut self.process else { break Err("it was ended".to_owned()) };
             match process.try_wait() {
                 Ok(None) if Instant::now() < end => sleep(Duration::from_millis(50)).await,
                 Ok(None) => break Err("it does not answer".to_owned()),
@@ -124,7 +127,6 @@ impl Server {
                 Err(error) => break Err(error.to_string()),
             }
         };
-        self.process = Some(process);
         if end.is_err() {
             self.kill();
         }

@@ -14,7 +14,7 @@ use super::members::Members;
 use super::message::{Action, Message, QUERY, WATCH, kept};
 use crate::error::{Error, Result};
 use crate::registry::roll_call::{self, HURRY, MISSES};
-use crate::registry::{Registration, ServiceRecord};
+use crate::registry::{Labels, Registration, ServiceRecord};
 
 /// How long answers are waited for; go-micro waits as long.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -112,6 +112,17 @@ impl Link {
         timeout(CONFIRM, confirmed).await.unwrap_or_else(|_| {
             Err(Error::unavailable(format!("NATS at {} did not answer within {CONFIRM:?}", self.servers)))
         })
+    }
+
+    /// Says that an own node was taken back, and takes note that it was said.
+    pub(super) async fn leave(&self, own: &Arc<Registration>) -> Result<()> {
+        // go-micro's programs leave the metadata out, and the endpoints are nobody's business any more.
+        let mut leave = (**own).clone();
+        leave.node.metadata = Labels::new();
+        leave.endpoints.clear();
+        self.say(Action::Delete, leave.to_record()).await?;
+        self.members.told(own);
+        Ok(())
     }
 
     /// Answers a question.

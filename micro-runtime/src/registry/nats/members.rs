@@ -27,6 +27,9 @@ pub(super) struct Members {
 struct State {
     /// By service and id.
     own: BTreeMap<(String, String), Own>,
+    /// Nodes that were own ones and were taken back, of which nobody was told yet. Each was announced once, so there are
+    /// no more than that.
+    leaving: BTreeMap<(String, String), Arc<Registration>>,
     followed: HashMap<String, Followed>,
 }
 
@@ -60,18 +63,37 @@ impl Members {
         {
             followed.roll.left(&before.node.id, &before.node.address);
         }
+        state.leaving.remove(&key(registration));
         state.own.insert(key(registration), own);
         state.publish(&registration.service, &registration.node.id);
         drop(state);
         self.own_changed.notify_one();
     }
 
-    /// Takes an own node back, where it is at this address.
+    /// Takes an own node back, where it is at this address. It is what comes out again until others are [told](Self::told).
     pub(super) fn withdraw(&self, registration: &Registration) -> Option<Arc<Registration>> {
+        let key = key(registration);
+        let is_it = |own: &Arc<Registration>| own.node.address == registration.node.address;
         let mut state = self.lock();
-        let is_it = |own: &Own| own.registration.node.address == registration.node.address;
-        let own = state.own.get(&key(registration)).is_some_and(is_it);
-        own.then(|| state.retire(&key(registration))).flatten()
+        if state.own.get(&key).is_some_and(|own| is_it(&own.registration)) {
+            let own = state.retire(&key)?;
+            state.leaving.insert(key, own.clone());
+            return Some(own);
+        }
+        state.leaving.get(&key).filter(|own| is_it(own)).cloned()
+    }
+
+    /// The nodes that were taken back and of which nobody was told yet.
+    pub(super) fn leaving(&self) -> Vec<Arc<Registration>> {
+        self.lock().leaving.values().cloned().collect()
+    }
+
+    /// Others know that this one was taken back.
+    pub(super) fn told(&self, left: &Arc<Registration>) {
+        let mut state = self.lock();
+        if state.leaving.get(&key(left)).is_some_and(|leaving| Arc::ptr_eq(leaving, left)) {
+            state.leaving.remove(&key(left));
+        }
     }
 
     /// Takes the own nodes back whose time is over.
@@ -118,6 +140,8 @@ impl Members {
                         );
                         state.retire(&(service.clone(), id.clone()));
                     }
+                    // Whoever is told that it goes, and does not look at the address, would lose its successor.
+                    state.leaving.remove(&(service.clone(), id.clone()));
                     let Some(followed) = state.followed.get_mut(&service) else { continue };
                     followed.roll.spoke_up(node);
                 }
@@ -319,6 +343,31 @@ mod tests {
         assert_eq!(now(&mut watch), ["+1@x:1"]);
         assert!(members.withdraw(&node("1", "x:1")).is_some());
         assert_eq!(now(&mut watch), ["-1"], "and not its predecessor again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_was_taken_back_is_leaving_until_others_know_or_it_is_there_again() {
+        let members = Arc::new(Members::default());
+        let leave = || {
+            members.announce(&node("1", "x:1"), FOREVER);
+            members.withdraw(&node("1", "x:1")).unwrap()
+        };
+        let left = leave();
+        assert!(members.own().is_empty() && members.withdraw(&node("1", "x:2")).is_none());
+        assert_eq!(members.withdraw(&node("1", "x:1")), Some(left.clone()), "a second try says it again");
+        assert_eq!(members.leaving(), [left.clone()]);
+        members.told(&left);
+        assert!(members.leaving().is_empty() && members.withdraw(&node("1", "x:1")).is_none());
+
+        leave();
+        members.announce(&node("1", "x:1"), FOREVER);
+        assert!(members.leaving().is_empty(), "it is there again");
+        let left = leave();
+        let again = leave();
+        members.told(&left);
+        assert_eq!(members.leaving(), [again], "what was said is about the one before");
+        members.heard(Action::Create, node("1", "x:2").to_record());
+        assert!(members.leaving().is_empty(), "another one has the id");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Service discovery over NATS, as go-micro's programs do it.
 
+mod credentials;
 mod link;
 mod members;
 mod message;
@@ -18,7 +19,7 @@ use self::members::Members;
 use self::message::Action;
 use self::session::Session;
 use self::settings::Settings;
-use super::{Labels, Registration, Registry, ServiceRecord, Watch};
+use super::{Registration, Registry, ServiceRecord, Watch};
 use crate::error::Result;
 
 /// Discovery over a NATS server, in go-micro's format: Go and Rust nodes see each other.
@@ -34,6 +35,8 @@ use crate::error::Result;
 /// * When the connection is lost, watches end, and it is made again with pauses of up to 2 seconds. What was known
 ///   before stays known: for the first 10 seconds after, silence of a node is not counted, since it may have lost its
 ///   connection too; then it is asked three times, a second apart. Own nodes are announced again at once.
+/// * A node that is taken back while there is no connection is gone here at once, and deregistering it is an error. Others are told when
+///   the connection is there again, or when it is deregistered again.
 /// * A node that is registered with an id that another process has is its successor: that process no longer answers for it.
 /// * Records have up to the payload limit of the server, 1 MiB unless it is changed.
 /// * Constructing it connects to nothing. Clones are the same registry, and the last one to be dropped takes the nodes back
@@ -75,7 +78,8 @@ impl Nats {
         Settings::parse(addresses).map(Self::with)
     }
 
-    /// Says who it is with this file, as `nsc` writes them (`.creds`). It is read when a connection is made.
+    /// Says who it is with this file, as `nsc` writes them (`.creds`). It is read
+    /// whenever a connection is made, also one that was lost, so it can be renewed in its place.
     pub fn credentials_file(self, path: impl Into<PathBuf>) -> Self {
         self.change(|settings| settings.set_credentials_file(path.into()))
     }
@@ -132,11 +136,7 @@ impl Registry for Nats {
         let Some(own) = self.0.members.withdraw(registration) else { return Ok(()) };
         let session = self.session().await?;
         session.link.ready().await?;
-        // go-micro's programs leave the metadata out, and the endpoints are nobody's business any more.
-        let mut leave = (*own).clone();
-        leave.node.metadata = Labels::new();
-        leave.endpoints.clear();
-        session.link.say(Action::Delete, leave.to_record()).await
+        session.link.leave(&own).await
     }
 
     async fn watch(&self, service: &str) -> Result<Watch> {

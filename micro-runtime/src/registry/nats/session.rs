@@ -29,6 +29,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The messages that wait to be read, per subscription. What does not fit is lost, and asked for again.
 const QUEUE: usize = 4096;
 
+/// How long it may take until an answer is on its way. Who asks does not wait that long, and what others say would not be
+/// heard in the meantime.
+const ANSWER: Duration = Duration::from_millis(250);
+
 /// How long the last words may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -142,7 +146,7 @@ impl Main {
                 },
                 Some(_) = self.tasks.join_next() => {}
                 question = self.questions.next() => match question {
-                    Some(question) => link.answer(question).await,
+                    Some(question) => drop(timeout(ANSWER, link.answer(question)).await),
                     None => return,
                 },
                 event = self.events.next() => match event {
@@ -160,9 +164,10 @@ impl Main {
 
     /// The registry is dropped: the nodes that nobody took back go with it.
     async fn leave(self) {
-        let own = self.link.members.own();
+        let members = &self.link.members;
+        let gone = members.own().into_iter().chain(members.leaving());
         let farewell = async {
-            for node in own {
+            for node in gone {
                 let _ = self.link.say(Action::Delete, node.to_record()).await;
             }
         };
@@ -203,6 +208,9 @@ async fn changed_over(link: &Link, connected: &mut Connected) {
         tracing::warn!(servers = link.servers, "lost the connection to NATS; what is known stays");
         link.members.end_watches();
         return;
+    }
+    for own in link.members.leaving() {
+        let _ = link.leave(&own).await;
     }
     // Those who watch should not have to ask first.
     for node in link.members.own() {

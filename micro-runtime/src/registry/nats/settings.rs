@@ -1,11 +1,13 @@
 //! Where the servers are, and how to prove who we are.
 
 use std::fmt;
+use std::future::ready;
 use std::path::PathBuf;
 
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{Auth, AuthError, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 
+use super::credentials::Credentials;
 use crate::error::{Error, Result};
 
 /// What is needed to connect.
@@ -83,25 +85,46 @@ impl Settings {
         self.servers.clone()
     }
 
-    /// The options that say who we are. Reads the file with the credentials, which may be renewed.
+    /// The options that say who we are. The file with the credentials, which may be renewed, is read for each connection.
     pub(super) fn options(&self) -> Result<ConnectOptions> {
-        let mut options = ConnectOptions::new();
-        options = match &self.login {
-            Login::None => options,
-            Login::Token(token) => options.token(token.clone()),
-            Login::Password(user, password) => options.user_and_password(user.clone(), password.clone()),
+        let options = ConnectOptions::new();
+        let mut options = match (&self.credentials_file, &self.login) {
+            (Some(path), _) => {
+                // What is wrong with it now is an error at once.
+                Credentials::read(path)?;
+                let settings = self.clone();
+                ConnectOptions::with_auth_callback(move |nonce| {
+                    ready(settings.who(&nonce).map_err(|error| AuthError::new(error.message())))
+                })
+            }
+            (None, Login::None) => options,
+            (None, Login::Token(token)) => options.token(token.clone()),
+            (None, Login::Password(user, password)) => {
+                options.user_and_password(user.clone(), password.clone())
+            }
         };
-        if let Some(path) = &self.credentials_file {
-            let wrong = |error: std::io::Error| {
-                Error::failed_precondition(format!("the NATS credentials in {}: {error}", path.display()))
-            };
-            let text = std::fs::read_to_string(path).map_err(wrong)?;
-            options = options.credentials(&text).map_err(wrong)?;
-        }
         if let Some(path) = &self.root_certificates {
             options = options.add_root_certificates(path.clone());
         }
         Ok(options)
+    }
+
+    /// Who we are, for a connection that wants this signed.
+    fn who(&self, nonce: &[u8]) -> Result<Auth> {
+        let mut auth = Auth::new();
+        match &self.login {
+            Login::None => {}
+            Login::Token(token) => auth.token = Some(token.clone()),
+            Login::Password(user, password) => {
+                (auth.username, auth.password) = (Some(user.clone()), Some(password.clone()));
+            }
+        }
+        if let Some(path) = &self.credentials_file {
+            let credentials = Credentials::read(path)?;
+            auth.signature = Some(credentials.sign(nonce)?);
+            auth.jwt = Some(credentials.jwt);
+        }
+        Ok(auth)
     }
 }
 
@@ -127,6 +150,7 @@ impl fmt::Debug for Settings {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::credentials::tests::file;
     use super::*;
 
     #[test]
@@ -156,6 +180,25 @@ mod tests {
         settings.set_credentials_file("/nowhere/to/be.creds".into());
         let error = settings.options().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("/nowhere/to/be.creds"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn credentials_that_were_renewed_are_those_of_the_next_connection()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("service.creds");
+        let mut settings = Settings::parse("nats://ada:s3cret@a")?;
+        settings.set_credentials_file(path.clone());
+        for jwt in ["before", "after"] {
+            let key = nkeys::KeyPair::new_user();
+            std::fs::write(&path, file(jwt, &key.seed()?))?;
+            let auth = settings.who(b"nonce")?;
+            assert_eq!((auth.jwt.as_deref(), auth.username.as_deref()), (Some(jwt), Some("ada")));
+            assert_eq!(auth.signature, Some(key.sign(b"nonce")?));
+        }
+        std::fs::remove_file(&path)?;
+        assert!(settings.who(b"nonce").is_err());
         Ok(())
     }
 

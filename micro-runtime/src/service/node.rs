@@ -126,7 +126,9 @@ async fn keep(
         Keeper { machine, want, told: Some(told), in_background, rejoin, waits: false, asked: false };
     loop {
         verdicts.mark_unchanged();
-        let again = keeper.look(&contents.borrow_and_update());
+        // Looked at, and not marked as seen: it may be used for nothing, and then `changed` below still tells of it.
+        let content = contents.borrow().clone();
+        let again = keeper.look(&content);
         tokio::select! {
             biased;
             // It ends only after it was told to leave.

@@ -168,10 +168,13 @@ impl Keeper {
     fn look(&mut self, registration: &Arc<Registration>) -> Option<Instant> {
         let now = Instant::now();
         match (self.machine.health().complaint(), self.machine.state()) {
-            (Some(reason), NodeState::Starting | NodeState::Ready) => {
+            (Some(reason), before @ (NodeState::Starting | NodeState::Ready)) => {
                 self.machine.go(NodeState::Unhealthy, &reason);
                 self.want.send_replace(Want::Absent);
-                self.rejoin.out(now);
+                // Of one that was never in nobody has heard.
+                if before == NodeState::Ready {
+                    self.rejoin.out(now);
+                }
                 self.waits = false;
                 self.tell(Ok(()));
             }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use micro::admission::{Protection, RateLimit};
 use micro::call::{Invocation, Next, Payload};
 use micro::client::Protocol;
 use micro::registry::{Discovery, Memory as Registry};
@@ -606,6 +607,47 @@ async fn calls_for_which_there_is_no_room_are_sent_and_wait_as_all_others() {
     assert_eq!(soon(first).await.unwrap().unwrap(), "done");
     let response = soon(probe.echo(&ctx, "hi".to_owned()).response()).await.unwrap();
     assert_eq!(response.headers().get("peer"), Some("in-process"));
+}
+
+#[tokio::test]
+async fn a_call_that_waited_for_room_in_vain_goes_to_another_node() {
+    let (place, ctx) = (Place::new(), Context::new());
+    let protection = Protection::new().max_calls(1).queue(9, Duration::from_millis(20));
+    let busy = place.start(|service| service.id("1").protect(protection.clone())).await;
+    let _other = place.start(|service| service.id("2")).await;
+    // From elsewhere, so that those who balance do not know of it.
+    let elsewhere = Client::builder()
+        .environment(Environment::empty())
+        .transport(place.transport.clone())
+        .address(busy.running.address());
+    let first = tokio::spawn(ProbeClient::new(&elsewhere.build()).released(&ctx, ()).send());
+    busy.handlers.are(1).await;
+    let probe = busy.probe();
+    soon(async {
+        while protection.counts().queued == 0 {
+            assert_eq!(probe.echo(&ctx, "hi".to_owned()).await.unwrap(), "hi");
+        }
+    })
+    .await;
+    assert_eq!((protection.counts().queued, protection.counts().refused_by_limit), (1, 1));
+    busy.release.notify_one();
+    soon(first).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_of_what_decides_who_is_let_in_is_an_error_of_the_call() {
+    let key = RateLimit::per_second(1).key(|_| panic!("no key"));
+    let protections = [
+        Protection::new().max_calls(9).priority(|_| panic!("no priority")),
+        Protection::new().rate_limit(key),
+    ];
+    for protection in protections {
+        let lab = Place::new().start(|service| service.protect(protection)).await;
+        let error = lab.probe().echo(&Context::new(), "hi".to_owned()).await.unwrap_err();
+        assert_eq!(error.code(), Code::Internal);
+        assert!(error.is_remote() && error.message().contains("panicked"), "{error}");
+        lab.nothing_was_sent();
+    }
 }
 
 #[tokio::test]

@@ -169,6 +169,21 @@ async fn a_call_that_runs_out_of_time_says_so() {
 }
 
 #[tokio::test]
+async fn a_call_in_the_process_that_runs_out_of_time_says_so_on_both_sides() {
+    let site = site().await;
+    let client = site.running.client();
+    let (lab, ctx) = (LabClient::new(&client), Context::new());
+    lab.hang(&ctx, String::new()).timeout(Duration::from_millis(50)).await.unwrap_err();
+    let (_sender, numbers) = Streaming::channel();
+    lab.sum(&ctx, numbers).timeout(Duration::from_millis(50)).await.unwrap_err();
+    for method in ["Hang", "Sum"] {
+        until(|| ended(&client.metrics(), CLIENT, method, "deadline_exceeded") == 1.0).await;
+        until(|| ended(&site.running.metrics(), SERVER, method, "deadline_exceeded") == 1.0).await;
+        assert_eq!(ended(&site.running.metrics(), SERVER, method, "canceled"), 0.0);
+    }
+}
+
+#[tokio::test]
 async fn a_service_and_its_client_share_theirs_and_calls_in_the_process_count() {
     let metrics = Metrics::new();
     let service = Service::new("lab")

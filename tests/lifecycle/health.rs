@@ -151,6 +151,24 @@ async fn a_service_whose_check_fails_at_the_start_is_started_and_registered_late
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_was_not_healthy_at_its_start_was_not_taken_out() {
+    let registry = Moody::default();
+    let service = registry.service("work");
+    let health = service.health();
+    health.set_serving(false);
+    let running = service.start().await.unwrap();
+    health.set_serving(true);
+    until(&running, NodeState::Ready).await;
+    let start = Instant::now();
+    health.set_serving(false);
+    until(&running, NodeState::Unhealthy).await;
+    health.set_serving(true);
+    until(&running, NodeState::Ready).await;
+    assert!(start.elapsed() < 100 * MS, "the first time it comes back at once: {:?}", start.elapsed());
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_program_that_says_no_before_the_start_is_not_registered() {
     let registry = Moody::default();
     let service = registry.service("work");

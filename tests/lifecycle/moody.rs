@@ -1,6 +1,6 @@
 //! A registry that counts what it is told, and that can be down, hang, panic, and lose all that it knows.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,9 +17,11 @@ pub(super) enum Mood {
     Down,
     Hangs,
     Panics,
+    /// Registers, and says that it failed.
+    LosesAnswers,
 }
 
-const MOODS: [Mood; 4] = [Mood::Well, Mood::Down, Mood::Hangs, Mood::Panics];
+const MOODS: [Mood; 5] = [Mood::Well, Mood::Down, Mood::Hangs, Mood::Panics, Mood::LosesAnswers];
 
 #[derive(Clone, Debug)]
 pub(super) struct Moody {
@@ -29,6 +31,9 @@ pub(super) struct Moody {
     breaks: Arc<watch::Sender<u32>>,
     pub(super) registrations: Arc<AtomicUsize>,
     pub(super) deregistrations: Arc<AtomicUsize>,
+    pub(super) watches: Arc<AtomicUsize>,
+    /// It cannot lose nodes.
+    pub(super) keeps: Arc<AtomicBool>,
 }
 
 impl Default for Moody {
@@ -39,6 +44,8 @@ impl Default for Moody {
             breaks: Arc::new(watch::Sender::new(0)),
             registrations: Arc::default(),
             deregistrations: Arc::default(),
+            watches: Arc::default(),
+            keeps: Arc::default(),
         }
     }
 }
@@ -89,7 +96,7 @@ impl Moody {
 
     async fn answer(&self) -> Result<()> {
         match MOODS[usize::from(self.mood.load(Ordering::SeqCst))] {
-            Mood::Well => Ok(()),
+            Mood::Well | Mood::LosesAnswers => Ok(()),
             Mood::Down => Err(Error::unavailable("the registry is down")),
             Mood::Hangs => std::future::pending().await,
             Mood::Panics => panic!("a bug in a driver"),
@@ -103,10 +110,18 @@ impl Registry for Moody {
         "moody"
     }
 
+    fn forgets(&self) -> bool {
+        !self.keeps.load(Ordering::SeqCst)
+    }
+
     async fn register(&self, registration: &Registration, ttl: Duration) -> Result<()> {
         self.registrations.fetch_add(1, Ordering::SeqCst);
         self.answer().await?;
-        self.memory().register(registration, ttl).await
+        self.memory().register(registration, ttl).await?;
+        if self.mood.load(Ordering::SeqCst) == Mood::LosesAnswers as u8 {
+            return Err(Error::unavailable("the connection was lost before the answer"));
+        }
+        Ok(())
     }
 
     async fn deregister(&self, registration: &Registration) -> Result<()> {
@@ -116,6 +131,7 @@ impl Registry for Moody {
     }
 
     async fn watch(&self, service: &str) -> Result<Watch> {
+        self.watches.fetch_add(1, Ordering::SeqCst);
         let mut breaks = self.breaks.subscribe();
         if MOODS[usize::from(self.mood.load(Ordering::SeqCst))] != Mood::Well {
             return Err(Error::unavailable("the registry is down"));

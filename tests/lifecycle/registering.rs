@@ -1,5 +1,6 @@
 //! In the registry, whatever becomes of the registry.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use micro::registry::Memory;
@@ -95,8 +96,9 @@ async fn a_start_without_a_registry_fails_and_names_the_option_that_helps() {
         let error = registry.service("work").start().await.unwrap_err();
         assert_eq!(error.code(), code);
         assert!(error.message().contains("register_in_background"), "{error}");
-        // What was not answered may have arrived, and is taken back.
-        assert_eq!(registry.counts().1 > 0, mood == Mood::Hangs);
+        // It may have arrived all the same, and is taken back; that this fails as well is no further error.
+        assert!(registry.counts().1 > 0, "{mood:?}");
+        assert!(!error.to_string().contains("and then") || mood == Mood::Hangs, "{error}");
     }
 }
 
@@ -143,6 +145,40 @@ async fn metadata_that_changes_is_told_at_once() {
     sleep(60 * SECOND).await;
     assert_eq!(metadata().await["zone"], "b");
     running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_changes_together_with_the_health_is_told_too() {
+    let registry = Moody::default();
+    let running = registry.service("work").metadata("zone", "a").start().await.unwrap();
+    sleep(SECOND).await;
+    running.health().set_serving_of("x", false);
+    running.set_metadata("zone", "b").unwrap();
+    sleep(SECOND).await;
+    assert_eq!(registry.nodes().await.remove(0).node.metadata["zone"], "b");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_whose_answer_was_lost_is_taken_out_again() {
+    let registry = Moody::default();
+    registry.set(Mood::LosesAnswers);
+    registry.service("work").start().await.unwrap_err();
+    assert_eq!(registry.counts().0, 1);
+    assert_eq!(registry.nodes().await.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_watches_itself_only_where_the_registry_may_lose_it() {
+    let registry = Moody::default();
+    for keeps in [false, true] {
+        registry.keeps.store(keeps, Ordering::SeqCst);
+        let before = registry.watches.load(Ordering::SeqCst);
+        let running = registry.service("work").start().await.unwrap();
+        sleep(SECOND).await;
+        assert_eq!(registry.watches.load(Ordering::SeqCst) - before, usize::from(!keeps));
+        running.stop().await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,6 +104,10 @@ impl Registry for Directory {
         "directory"
     }
 
+    fn forgets(&self) -> bool {
+        true
+    }
+
     async fn register(&self, registration: &Registration, ttl: Duration) -> Result<()> {
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         self.0.put(&Context::new(), Entry { records: json(&[registration.to_record()])?, ttl_ms }).await

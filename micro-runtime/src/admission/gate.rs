@@ -90,7 +90,7 @@ impl Gate {
             shared.tally.rate_limited.add();
             return Asked::Refused(refusal::too_often(after));
         }
-        let priority = shared.judge.as_ref().map_or_else(|| context.priority(), |judge| judge(context));
+        let priority = self.priority(context);
         let watched = match self.shedder.as_ref().map(|shedder| shedder.enter(priority)).transpose() {
             Ok(watched) => watched,
             Err(limit) => {
@@ -121,6 +121,20 @@ impl Gate {
             Some(Err(error)) => return Asked::Refused(error),
         };
         Asked::Admitted(asking.admit(watched, own, all))
+    }
+
+    /// Whether a call would now have to wait for room. It has not asked with that, and counts nowhere.
+    pub(crate) fn makes_wait(&self, context: &Context) -> bool {
+        let limiters = || [&self.own, &self.shared.all].into_iter().flatten();
+        // Mostly there is no queue, and nothing to find out.
+        limiters().any(|limiter| limiter.queue().is_some()) && {
+            let priority = self.priority(context);
+            limiters().any(|limiter| limiter.makes_wait(priority))
+        }
+    }
+
+    fn priority(&self, context: &Context) -> Priority {
+        self.shared.judge.as_ref().map_or_else(|| context.priority(), |judge| judge(context))
     }
 
     fn name(&self) -> String {

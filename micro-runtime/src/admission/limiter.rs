@@ -53,6 +53,13 @@ impl Limiter {
         }
     }
 
+    /// Whether a call that asked now would find no room, but a place in the queue. As far as one can tell without
+    /// asking: others ask at the same moment.
+    pub(super) fn makes_wait(&self, priority: Priority) -> bool {
+        let is_full = || self.taken.load(Ordering::SeqCst) >= self.rooms[priority as usize];
+        self.queue.as_ref().is_some_and(|queue| !queue.is_full() && (!queue.is_empty() || is_full()))
+    }
+
     /// How many calls run.
     #[cfg(test)]
     pub(super) fn taken(&self) -> usize {

@@ -66,6 +66,10 @@ impl Queue {
         self.count.load(Ordering::SeqCst) == 0
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.count.load(Ordering::SeqCst) >= self.most
+    }
+
     /// Gets into the line, unless there is room.
     pub(super) fn enter(&self, limiter: &Arc<Limiter>, priority: Priority) -> Room {
         let rank = 3 - priority as u8;

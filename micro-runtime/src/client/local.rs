@@ -54,8 +54,8 @@ pub(super) fn call(core: &Core, node: &Node, outgoing: &mut Outgoing) -> Result<
         };
         match entrance.enter(call) {
             Entered::Called(answer) => return Ok(Inside::Called(answer)),
-            Entered::Closed(call) => {
-                outgoing.body = Outbound::Carried(call.body);
+            Entered::Closed(body) => {
+                outgoing.body = Outbound::Carried(body);
                 let text = format!("{} in this process did not take the call: it stops", node.id);
                 return Ok(Inside::Refused(Error::unavailable(text).never_processed()));
             }
@@ -64,7 +64,7 @@ pub(super) fn call(core: &Core, node: &Node, outgoing: &mut Outgoing) -> Result<
                 return Ok(Inside::Refused(error));
             }
             Entered::Refused { error, .. } => return Ok(Inside::Called(ready(Err(error)).boxed())),
-            Entered::Full(call) => carried = call.body,
+            Entered::Full(body) => carried = body,
         }
     }
     outgoing.body = carried.write(&outgoing.codec)?;

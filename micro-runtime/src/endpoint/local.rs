@@ -4,7 +4,9 @@
 //! in the future of its caller where there is one message each way, and else in a task that fills the stream
 //! of answers.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -12,9 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::relay::Relay;
-use super::run::Limit;
+use super::run::{Limit, panicked};
 use super::{Carried, Endpoint, MethodDescriptor};
-use crate::admission::Asked;
+use crate::admission::{Asked, Gate};
 use crate::call::Interceptors;
 use crate::codec::Codec;
 use crate::context::{Context, Incoming, Origin};
@@ -31,10 +33,11 @@ pub(crate) trait Entrance: Send + Sync {
 /// What became of a call at an [`Entrance`].
 pub(crate) enum Entered {
     Called(BoxFuture<'static, Result<LocalAnswer>>),
-    /// There are as many calls inside as there may be. The wire has room for more, and lets them wait.
-    Full(LocalCall),
+    /// There is no room for the call, which would have to wait. That is for the wire, where the request is kept until the
+    /// answer is there: a call that has waited for nothing can still go to another node.
+    Full(Carried),
     /// The server stops, and takes no new calls.
-    Closed(LocalCall),
+    Closed(Carried),
     /// The service does not let the call in; no handler saw it.
     Refused {
         body: Carried,
@@ -85,13 +88,13 @@ pub struct Many {
     pub(super) work: BoxFuture<'static, ()>,
 }
 
-/// Prepares a call on its method, or gives its body back where it is not let in.
+/// Prepares a call on its method, or gives its body back where it is not let in at once.
 pub(crate) fn prepare(
     endpoint: &Endpoint,
     call: LocalCall,
     interceptors: Arc<Interceptors>,
     peer: Arc<Origin>,
-) -> std::result::Result<Local, (Carried, Error)> {
+) -> std::result::Result<Local, Entered> {
     let LocalCall { metadata, deadline, codec, body, .. } = call;
     let method = endpoint.method;
     let incoming = Arc::new(Incoming::new(metadata, peer));
@@ -107,17 +110,30 @@ pub(crate) fn prepare(
         }),
     };
     let context = Context::serving(incoming.clone(), deadline.or(limit.as_ref().map(|limit| limit.deadline)));
-    let asked = match endpoint.gate.as_ref().map(|gate| gate.ask(&context)) {
-        Some(Asked::Refused(error)) => {
+    let asked = match endpoint.gate.as_ref().map(|gate| ask(gate, &context)) {
+        None => None,
+        Some(Ok(Some(Asked::Refused(error)))) => {
             endpoint.calls.begin(Instant::now()).end(Some(error.code()));
-            return Err((body, error.with_origin(method.service, method.name)));
+            return Err(Entered::Refused { body, error: error.with_origin(method.service, method.name) });
         }
-        asked => asked,
+        Some(Ok(Some(asked))) => Some(asked),
+        Some(Ok(None)) => return Err(Entered::Full(body)),
+        Some(Err(panic)) => {
+            let error = panicked(method, &*panic).into_answer();
+            endpoint.calls.begin(Instant::now()).end(Some(error.code()));
+            return Err(Entered::Refused { body, error: error.delivered(method.service, method.name) });
+        }
     };
     // A call that is answered with one message is counted by who has it.
     let counting = method.response.stream.then(|| endpoint.calls.begin(Instant::now()).into_owned());
     let relay = Relay::new(method, incoming, limit, asked, counting);
     Ok(endpoint.serve.serve_local(LocalRequest { method, context, codec, body, interceptors, relay }))
+}
+
+/// Asks to let a call in; `None` where it would have to wait. What the service says of priorities and of rates is code
+/// of others, and may panic; its caller is not to.
+fn ask(gate: &Gate, context: &Context) -> std::result::Result<Option<Asked>, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| (!gate.makes_wait(context)).then(|| gate.ask(context))))
 }
 
 impl Many {

@@ -79,7 +79,7 @@ impl Health {
     /// Says whether the whole service can do its work.
     ///
     /// The word of the program counts at once: a node that cannot is taken out of the registry now. It comes back
-    /// when the program says so; one that goes in and out again and again stays out for longer each time, up to a
+    /// when the program says so, the first time at once; one that goes in and out again and again stays out for longer each time, up to a
     /// minute, since all its callers hear of each time.
     pub fn set_serving(&self, serving: bool) {
         self.change(|state| std::mem::replace(&mut state.whole, serving) != serving);

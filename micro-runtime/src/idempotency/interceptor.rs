@@ -13,6 +13,7 @@ use super::store::{Begun, KeyStore, Lease};
 use crate::call::{Interceptor, Invocation, Next, Payload};
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
+use crate::metrics::Metrics;
 
 /// How long an answer is kept, unless set.
 const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -176,6 +177,34 @@ impl Idempotency {
             refused: get(refused),
             lost: get(lost),
         }
+    }
+
+    /// Shows the counts in these metrics, those of the service for example: see
+    /// [what is counted](crate::manual::metrics). Clones share them, and are shown once.
+    ///
+    /// ```
+    /// # use micro_runtime::{Metrics, idempotency::{Idempotency, MemoryKeys}};
+    /// let (metrics, once) = (Metrics::new(), Idempotency::new(MemoryKeys::new()));
+    /// once.observe(&metrics);
+    /// assert_eq!(metrics.snapshot().value("micro_idempotency_ran", &[]), Some(0.0));
+    /// ```
+    pub fn observe(&self, metrics: &Metrics) {
+        metrics.observe(&self.counts, |tally, samples| {
+            let counts = [
+                ("micro_idempotency_ran", "Calls with a key that ran.", &tally.ran),
+                ("micro_idempotency_replayed", "Calls that got an answer that was kept.", &tally.replayed),
+                ("micro_idempotency_waited", "Calls that found another one with their key.", &tally.waited),
+                (
+                    "micro_idempotency_refused",
+                    "Calls that were refused because of their key.",
+                    &tally.refused,
+                ),
+                ("micro_idempotency_lost", "Answers that could not be kept.", &tally.lost),
+            ];
+            for (name, help, count) in counts {
+                samples.counter(name, help, &[], count.load(Ordering::Relaxed) as f64);
+            }
+        });
     }
 
     /// The key of a call as it is kept: with its method and its scope, and none of the three can be taken for a

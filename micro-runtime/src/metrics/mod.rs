@@ -120,7 +120,8 @@ impl Metrics {
     /// Asks `observe` for numbers whenever the metrics are read, for as long as the owner lives elsewhere: for what
     /// somebody counts anyway.
     ///
-    /// Numbers of several owners with the same name and labels are added up. Observing an owner a second time
+    /// Numbers of several owners with the same name and labels are added up, but for
+    /// [those of which the greatest counts](Samples::gauge_max). Observing an owner a second time
     /// in the same place of the program changes nothing.
     ///
     /// ```
@@ -245,6 +246,16 @@ mod tests {
         assert_eq!(metrics.snapshot().value("size", &[]), Some(3.0));
         drop(one);
         assert_eq!(metrics.snapshot().value("size", &[]), Some(2.0));
+    }
+
+    #[test]
+    fn of_the_ages_of_several_owners_the_greatest_counts() {
+        let metrics = Metrics::new();
+        let owners = [Arc::new(1.0), Arc::new(3.0), Arc::new(2.0)];
+        for owner in &owners {
+            metrics.observe(owner, |age, samples| samples.gauge_max("age_seconds", "", &[], *age));
+        }
+        assert_eq!(metrics.snapshot().value("age_seconds", &[]), Some(3.0));
     }
 
     #[test]

@@ -21,6 +21,13 @@ impl Samples<'_> {
         self.put(Kind::Gauge, name, help, labels, value);
     }
 
+    /// A number that goes up and down, of which the greatest counts where several owners have the same labels: an age,
+    /// which is not added up.
+    pub fn gauge_max(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: f64) {
+        let (name, labels) = (clean_name(Kind::Gauge, name), clean_labels(labels));
+        self.0.put_with(Kind::Gauge, &name, help, labels, Value::Number(value), f64::max);
+    }
+
     fn put(&mut self, kind: Kind, name: &str, help: &'static str, labels: &[(&str, &str)], value: f64) {
         self.0.put(kind, &clean_name(kind, name), help, clean_labels(labels), Value::Number(value));
     }

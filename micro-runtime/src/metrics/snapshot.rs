@@ -78,6 +78,19 @@ impl Snapshot {
 
     /// Adds a number; one that is there already with these labels is added to it.
     pub(super) fn put(&mut self, kind: Kind, name: &str, help: &'static str, labels: Labels, value: Value) {
+        self.put_with(kind, name, help, labels, value, |there, more| there + more);
+    }
+
+    /// The same, where a number that is there already is put together with it in another way.
+    pub(super) fn put_with(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        help: &'static str,
+        labels: Labels,
+        value: Value,
+        together: fn(f64, f64) -> f64,
+    ) {
         if !self.families.contains_key(name) {
             self.families.insert(name.to_owned(), Family { kind, help, samples: BTreeMap::new() });
         }
@@ -88,7 +101,7 @@ impl Snapshot {
             (None, value) => {
                 family.samples.insert(labels, value);
             }
-            (Some(Value::Number(there)), Value::Number(more)) => *there += more,
+            (Some(Value::Number(there)), Value::Number(more)) => *there = together(*there, more),
             (Some(Value::Distribution(there)), Value::Distribution(more)) => there.add(&more),
             // One kind has one form.
             (Some(_), _) => {}

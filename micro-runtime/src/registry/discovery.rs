@@ -146,7 +146,7 @@ impl Discovery {
                     "Those of them that get no calls, because they cannot be reached or fail too often.";
                 samples.gauge("micro_registry_view_nodes_out_of_use", help, &labels, out);
                 let help = "How long the registry has not been heard of.";
-                samples.gauge("micro_registry_view_age_seconds", help, &labels, view.age().as_secs_f64());
+                samples.gauge_max("micro_registry_view_age_seconds", help, &labels, view.age().as_secs_f64());
                 let help = "How often the registry could not be followed.";
                 samples.counter("micro_registry_watch_failures", help, &labels, view.failures() as f64);
             }

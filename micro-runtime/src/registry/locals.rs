@@ -94,7 +94,7 @@ mod tests {
 
     impl Entrance for Shut {
         fn enter(&self, call: LocalCall) -> Entered {
-            Entered::Closed(call)
+            Entered::Closed(call.body)
         }
     }
 

@@ -127,6 +127,15 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     fn suspect(&self, registration: &Registration) {
         let _ = registration;
     }
+
+    /// Whether a node may disappear here without its own doing, while it renews itself: because the registry was
+    /// emptied, was restarted without its data, or let a lease run out that it should have kept.
+    ///
+    /// A node then watches its own name here, and registers again when it is missing. No unless said otherwise: where
+    /// what is known of a node comes from its own process, it cannot be lost, and the watch would be for nothing.
+    fn forgets(&self) -> bool {
+        false
+    }
 }
 
 /// A shared registry is one as well, whatever driver it is: what [`by_name`] returns can be given
@@ -155,6 +164,10 @@ impl<R: Registry + ?Sized> Registry for Arc<R> {
 
     fn suspect(&self, registration: &Registration) {
         (**self).suspect(registration);
+    }
+
+    fn forgets(&self) -> bool {
+        (**self).forgets()
     }
 }
 

@@ -16,7 +16,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{Server, Shared};
 use crate::context::{IN_PROCESS, Origin};
 use crate::endpoint::{Endpoint, Entered, Entrance, Local, LocalAnswer, LocalCall, Run, cut_off, prepare};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::metrics::Counting;
 
 /// So many handlers run in the future of one caller, one called by the other. A handler that calls itself
 /// goes on in tasks from there, so that no stack overflows.
@@ -67,13 +68,13 @@ struct Door {
 impl Entrance for Door {
     fn enter(&self, call: LocalCall) -> Entered {
         let shared = &self.shared;
-        let Some(visit) = Visit::new(shared) else { return Entered::Full(call) };
+        let Some(visit) = Visit::new(shared) else { return Entered::Full(call.body) };
         // Looked at behind the count, so that a server which stops waits for whom it did not turn away.
         if shared.gate.closed.load(Ordering::SeqCst) {
-            return Entered::Closed(call);
+            return Entered::Closed(call.body);
         }
         let site = shared.front.borrow_site();
-        let method = call.method;
+        let (method, deadline) = (call.method, call.deadline);
         let endpoint = match site.routes.find(method.path) {
             Ok(endpoint) => endpoint.clone(),
             Err(error) => {
@@ -83,10 +84,10 @@ impl Entrance for Door {
         let prepared = prepare(&endpoint, call, site.interceptors.clone(), self.peer.clone());
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err((body, error)) => return Entered::Refused { body, error },
+            Err(not) => return not,
         };
         match prepared {
-            Local::One(work) => Entered::Called(one(visit, endpoint, work, &self.runtime)),
+            Local::One(work) => Entered::Called(one(visit, endpoint, deadline, work, &self.runtime)),
             Local::Many(mut many) => {
                 let work = many.take_work();
                 shared.tasks.spawn_on(unless_cut(visit, work), &self.runtime);
@@ -124,6 +125,7 @@ impl Drop for Visit {
 fn one(
     visit: Visit,
     endpoint: Arc<Endpoint>,
+    deadline: Option<Instant>,
     work: BoxFuture<'static, Result<LocalAnswer>>,
     runtime: &Handle,
 ) -> BoxFuture<'static, Result<LocalAnswer>> {
@@ -135,7 +137,7 @@ fn one(
         let tasks = visit.shared.tasks.clone();
         let task = AbortOnDropHandle::new(tasks.spawn_on(unless_cut(visit, work), runtime));
         return async move {
-            let mut counting = endpoint.calls.begin(Instant::now());
+            let mut counting = Timed { counting: endpoint.calls.begin(Instant::now()), deadline };
             let answer = task.await.ok().flatten().unwrap_or_else(|| Err(cut_off(method)));
             counting.end(answer.as_ref().err().map(Error::code));
             answer
@@ -144,7 +146,7 @@ fn one(
     }
     let runtime = runtime.clone();
     async move {
-        let mut counting = endpoint.calls.begin(Instant::now());
+        let mut counting = Timed { counting: endpoint.calls.begin(Instant::now()), deadline };
         let mut work = std::pin::pin!(unless_cut(visit, work));
         let mut first = Some(how);
         let answer = poll_fn(|task| {
@@ -164,6 +166,29 @@ fn one(
         answer
     }
     .boxed()
+}
+
+/// A call that is counted. Its caller looks at the clock and drops it when its time is over, which is not to be counted as
+/// given up.
+struct Timed<'a> {
+    counting: Counting<'a>,
+    /// Until the call ends.
+    deadline: Option<Instant>,
+}
+
+impl Timed<'_> {
+    fn end(&mut self, end: Option<Code>) {
+        self.deadline = None;
+        self.counting.end(end);
+    }
+}
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            self.counting.end(Some(Code::DeadlineExceeded));
+        }
+    }
 }
 
 /// Runs to the end, which is `None` where the server cuts its calls off.

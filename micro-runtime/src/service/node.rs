@@ -126,7 +126,9 @@ async fn keep(
         Keeper { machine, want, told: Some(told), in_background, rejoin, waits: false, asked: false };
     loop {
         verdicts.mark_unchanged();
-        let again = keeper.look(&contents.borrow_and_update());
+        // Looked at, and not marked as seen: it may be used for nothing, and then `changed` below still tells of it.
+        let content = contents.borrow().clone();
+        let again = keeper.look(&content);
         tokio::select! {
             biased;
             // It ends only after it was told to leave.
@@ -166,10 +168,13 @@ impl Keeper {
     fn look(&mut self, registration: &Arc<Registration>) -> Option<Instant> {
         let now = Instant::now();
         match (self.machine.health().complaint(), self.machine.state()) {
-            (Some(reason), NodeState::Starting | NodeState::Ready) => {
+            (Some(reason), before @ (NodeState::Starting | NodeState::Ready)) => {
                 self.machine.go(NodeState::Unhealthy, &reason);
                 self.want.send_replace(Want::Absent);
-                self.rejoin.out(now);
+                // Of one that was never in nobody has heard.
+                if before == NodeState::Ready {
+                    self.rejoin.out(now);
+                }
                 self.waits = false;
                 self.tell(Ok(()));
             }

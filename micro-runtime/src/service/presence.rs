@@ -67,7 +67,7 @@ impl Presence {
             if let Some(renewed) = status.renewed {
                 let help = "How long ago the node was last registered or renewed.";
                 let age = renewed.elapsed().as_secs_f64();
-                samples.gauge("micro_node_registration_age_seconds", help, &[], age);
+                samples.gauge_max("micro_node_registration_age_seconds", help, &[], age);
             }
             let help = "Attempts to register, renew or leave that failed.";
             samples.counter("micro_node_registration_failures", help, &[], status.failures as f64);

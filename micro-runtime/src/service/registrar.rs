@@ -58,7 +58,7 @@ pub(super) struct Registrar {
     pub(super) first: Option<oneshot::Sender<Result<()>>>,
     /// What the registry may hold.
     pub(super) held: Option<Arc<Registration>>,
-    /// What sees that the registry has lost the node, as long as that is to be there.
+    /// What sees that the registry has lost the node, as long as that is to be there and the registry may lose it.
     pub(super) eyes: Option<Eyes>,
 }
 
@@ -89,8 +89,8 @@ impl Registrar {
                     return;
                 }
             };
-            // What was not answered may have arrived.
-            if registered.as_ref().map_or_else(|error| error.code() == Code::DeadlineExceeded, |()| true) {
+            // It may have arrived, whatever became of the answer: only what the registry cannot hold is surely not there.
+            if registered.as_ref().map_or_else(|error| error.code() != Code::InvalidArgument, |()| true) {
                 self.held = Some(registration.clone());
             }
             self.presence.registered(&registered, begun.elapsed());
@@ -122,11 +122,13 @@ impl Registrar {
             if !self.want.borrow().is(&registration) {
                 return;
             }
-            let eyes = self.eyes.get_or_insert_with(|| Eyes::new(registry.clone(), &registration));
+            if self.eyes.is_none() && registry.forgets() {
+                self.eyes = Some(Eyes::new(registry.clone(), &registration));
+            }
             tokio::select! {
                 () = changed(&mut self.want) => return,
                 () = sleep(wait) => {}
-                () = lost(eyes), if is_there => {
+                () = lost(self.eyes.as_mut()), if is_there => {
                     tracing::warn!(registry = registry.name(), "the registry has lost the node, which registers again");
                     self.presence.lost();
                 }
@@ -177,9 +179,18 @@ impl Registrar {
         let Some(held) = self.held.take() else { return Ok(()) };
         let (begun, registry) = (Instant::now(), &self.registry);
         // Whoever waits for this has a limit of its own, and what takes longer goes on behind it.
+        let was_there = self.presence.status().registered;
         let left = unless_it_panics(registry.name(), registry.deregister(&held)).await;
         self.presence.deregistered(&left, begun.elapsed());
-        left
+        match left {
+            Err(error) if !was_there => {
+                // What was tried to be safe is no error of the stop.
+                let registry = registry.name();
+                tracing::warn!(registry, %error, "cannot take out what a failed registration may have left behind");
+                Ok(())
+            }
+            left => left,
+        }
     }
 
     /// Says it once, and not again at each attempt.
@@ -225,9 +236,12 @@ async fn unless_it_panics(registry: &str, asked: impl Future<Output = Result<()>
         .unwrap_or_else(|_| Err(Error::internal(format!("the driver of the registry `{registry}` panicked"))))
 }
 
-/// Waits until the registry has lost the node, and for a moment after that.
-async fn lost(eyes: &mut Eyes) {
-    eyes.lost().await;
+/// Waits until the registry has lost the node, and for a moment after that. Where it cannot, that is never.
+async fn lost(eyes: Option<&mut Eyes>) {
+    match eyes {
+        Some(eyes) => eyes.lost().await,
+        None => return std::future::pending().await,
+    }
     sleep(LOST_PAUSE.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
 }
 

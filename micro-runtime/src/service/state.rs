@@ -96,10 +96,11 @@ impl Machine {
             }
             before = Some(status.state);
             *status = NodeStatus { state: next, since: SystemTime::now(), reason: reason.to_owned() };
+            // Together with the state: of two changes at the same moment the last one holds for both.
+            health.open(next == NodeState::Ready);
             true
         });
         let Some(before) = before else { return false };
-        health.open(next == NodeState::Ready);
         let (from, to) = (before.name(), next.name());
         if next == NodeState::Unhealthy {
             tracing::warn!(service, from, to, reason, "the state of the node changed");

@@ -200,6 +200,11 @@ impl Registry for FaultyRegistry {
             self.inner.suspect(registration);
         }
     }
+
+    /// Whatever is inside, [`forget`](FaultyRegistry::forget) makes nodes disappear.
+    fn forgets(&self) -> bool {
+        true
+    }
 }
 
 /// A watch that ends, or is silent, when the registry is away.

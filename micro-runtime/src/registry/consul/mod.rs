@@ -107,6 +107,10 @@ impl Registry for Consul {
         "consul"
     }
 
+    fn forgets(&self) -> bool {
+        true
+    }
+
     async fn register(&self, registration: &Registration, ttl: Duration) -> Result<()> {
         registration.check()?;
         self.announced.announce(&self.http, registration, ttl).await

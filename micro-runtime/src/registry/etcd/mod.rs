@@ -125,6 +125,10 @@ impl Registry for Etcd {
         "etcd"
     }
 
+    fn forgets(&self) -> bool {
+        true
+    }
+
     async fn register(&self, registration: &Registration, ttl: Duration) -> Result<()> {
         registration.check()?;
         self.announced.announce(&self.connection, registration, ttl).await

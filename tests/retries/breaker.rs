@@ -119,3 +119,20 @@ async fn clients_of_one_service_in_one_client_share_its_breaker_and_others_do_no
     calls(&ProbeClient::new(&lab.builder().build()), 19).await;
     assert_eq!(lab.arrived().len(), 19);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_failed_and_that_the_breaker_does_not_try_again_says_why_it_failed() {
+    let lab = Lab::new(1).await;
+    let client = lab.builder().retry_budget(None).build();
+    let probe = ProbeClient::new(&client);
+    lab.always(Code::Unavailable);
+    let mut told = 0;
+    for _ in 0..300 {
+        lab.arrived();
+        let error = crate::lab::read(&probe).await.unwrap_err();
+        let hidden = error.message().contains("circuit breaker") && !lab.arrived().is_empty();
+        assert!(!hidden || error.message().starts_with("always so; not tried again: "), "{error}");
+        told += usize::from(hidden);
+    }
+    assert!(told > 0);
+}

@@ -81,3 +81,15 @@ async fn a_call_that_is_not_idempotent_shares_nothing() {
     assert!(join_all((0..3).map(|_| write())).await.iter().all(Result::is_ok));
     assert_eq!(lab.arrived().len(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_could_stay_in_the_process_share_an_answer_as_well() {
+    let lab = Lab::inside(1).await;
+    let client = lab.builder().build();
+    let probe = ProbeClient::new(&client);
+    lab.steps([Step::Slow(SLOW)]);
+    let read = || probe.read(&Context::new(), "it".to_owned()).coalesce(true).into_future();
+    assert!(join_all((0..5).map(|_| read())).await.iter().all(Result::is_ok));
+    assert_eq!(lab.arrived().len(), 1);
+    assert_eq!(client.stats()[0].coalesced, 4);
+}

@@ -134,3 +134,26 @@ async fn a_hedged_call_keeps_its_deadline() {
     assert_eq!(call.await.unwrap_err().code(), Code::DeadlineExceeded);
     assert!((300..310).contains(&begun.elapsed().as_millis()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_is_refused_does_not_end_the_attempt_that_goes_on() {
+    for error in
+        [Error::aborted("the other one is at it"), Error::unavailable("leave me alone").with_no_retry()]
+    {
+        let lab = Lab::new(2).await;
+        let (_, probe) = hedging(&lab);
+        lab.steps([Step::Slow(3 * AFTER), Step::Fail(error)]);
+        probe.read(&Context::new(), "it".to_owned()).await.unwrap();
+        assert_eq!(lab.arrived().len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_hedge_ended_may_have_been_processed_by_the_other_attempt() {
+    let lab = Lab::new(2).await;
+    let (_, probe) = hedging(&lab);
+    lab.steps([Step::Hang, Step::Fail(Error::not_found("no such thing"))]);
+    let error = probe.read(&Context::new(), "it".to_owned()).await.unwrap_err();
+    assert_eq!(error.code(), Code::NotFound);
+    assert!(!error.was_never_processed());
+}

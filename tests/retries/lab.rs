@@ -51,6 +51,8 @@ pub(crate) struct Script {
     steps: Mutex<VecDeque<Step>>,
     /// What is done when there are no more.
     always: Mutex<Option<Code>>,
+    /// A node that answers nothing.
+    hangs: Mutex<Option<usize>>,
     arrived: Mutex<Vec<Arrived>>,
     cancelled: AtomicUsize,
 }
@@ -71,6 +73,9 @@ impl Script {
         let mut runs = Runs(self, false);
         let arrived = Arrived { node, attempts: ctx.previous_attempts(), at: Instant::now() };
         self.arrived.lock().unwrap().push(arrived);
+        if *self.hangs.lock().unwrap() == Some(node) {
+            std::future::pending::<()>().await;
+        }
         let step = self.steps.lock().unwrap().pop_front();
         let played = match step {
             Some(Step::Fail(error)) => Err(error),
@@ -148,12 +153,18 @@ impl Lab {
     async fn with(nodes: usize, registry: Registry, inside: Option<Discovery>) -> Self {
         let (network, script) = (Network::new(), Arc::default());
         let mut lab = Self { registry, network, script, inside, nodes: Vec::new() };
-        for node in 0..nodes {
-            let handler = Handler { node, script: lab.script.clone() };
-            let running = lab.service("probe").id(node.to_string()).handle(handler).start().await.unwrap();
-            lab.nodes.push(running);
+        for _ in 0..nodes {
+            lab.join(|service| service).await;
         }
         lab
+    }
+
+    /// One more node.
+    pub(crate) async fn join(&mut self, change: impl FnOnce(Service) -> Service) {
+        let node = self.nodes.len();
+        let handler = Handler { node, script: self.script.clone() };
+        let service = change(self.service("probe").id(node.to_string()));
+        self.nodes.push(service.handle(handler).start().await.unwrap());
     }
 
     /// A service on the same network.
@@ -187,6 +198,12 @@ impl Lab {
     /// What the nodes do with all calls.
     pub(crate) fn always(&self, code: impl Into<Option<Code>>) -> &Self {
         *self.script.always.lock().unwrap() = code.into();
+        self
+    }
+
+    /// From now on this node answers nothing.
+    pub(crate) fn hangs(&self, node: usize) -> &Self {
+        *self.script.hangs.lock().unwrap() = Some(node);
         self
     }
 

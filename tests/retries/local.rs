@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use micro::admission::Protection;
 use micro::{Code, Context};
 
 use crate::lab::{Lab, ProbeClient, Step, read};
@@ -35,4 +36,18 @@ async fn a_node_in_the_process_is_hedged_by_another_one() {
     let arrived = lab.arrived();
     assert_ne!(arrived[0].node, arrived[1].node);
     assert_eq!(lab.cancelled(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_a_full_node_handed_back_is_sent_again_when_it_said() {
+    let mut lab = Lab::inside(0).await;
+    lab.join(|service| service.protect(Protection::new().max_calls(1))).await;
+    lab.steps([Step::Slow(Duration::from_millis(1))]);
+    let client = lab.builder().build();
+    let probe = ProbeClient::new(&client);
+    let (first, second) = tokio::join!(read(&probe), read(&probe));
+    first.unwrap();
+    second.unwrap();
+    assert!(client.stats()[0].retries > 0);
+    assert_eq!(client.nodes("probe").unwrap()[0].failures, 0);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use micro::client::Backoff;
 use micro::{Code, Context, Error};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::lab::{Lab, ProbeClient, Step, read};
 
@@ -115,4 +115,72 @@ async fn a_handler_that_is_slower_than_an_attempt_may_be_runs_once_where_it_is_n
     client.write(&Context::new(), "it".to_owned()).await.unwrap();
     assert_eq!(lab.arrived().len(), 1);
     assert_eq!(lab.cancelled(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_deadline_has_passed_says_so_and_nothing_about_the_nodes() {
+    let lab = Lab::new(3).await;
+    let client = lab.builder().build();
+    let probe = ProbeClient::new(&client);
+    for _ in 0..30 {
+        read(&probe).await.unwrap();
+    }
+    lab.arrived();
+    let late = Context::new().with_timeout(Duration::from_millis(10));
+    sleep(Duration::from_millis(20)).await;
+    for _ in 0..10 {
+        let error = probe.read(&late, "it".to_owned()).await.unwrap_err();
+        assert_eq!(error.code(), Code::DeadlineExceeded);
+        assert_eq!(error.message(), "test.v1.Probe/Read was not called: the deadline had passed");
+    }
+    assert!(lab.arrived().is_empty());
+    assert!(
+        client.nodes("probe").unwrap().iter().all(|node| node.failures == 0 && node.out_of_use.is_none())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_hangs_is_taken_out_of_use_also_where_its_attempts_are_cut_short() {
+    let lab = Lab::new(2).await;
+    let client = lab.builder().attempt_timeout(Duration::from_millis(100)).build();
+    let probe = ProbeClient::new(&client);
+    for _ in 0..20 {
+        read(&probe).await.unwrap();
+    }
+    lab.hangs(0);
+    for _ in 0..40 {
+        read(&probe).await.unwrap();
+    }
+    let nodes = client.nodes("probe").unwrap();
+    assert_eq!((nodes[0].failures, nodes[1].failures), (5, 0));
+    assert!(nodes[0].out_of_use.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_slower_than_an_attempt_may_be_is_not_refused_by_the_breaker() {
+    let lab = Lab::new(1).await;
+    let client = lab.builder().retry_budget(None).build();
+    let probe = ProbeClient::new(&client);
+    lab.steps((0..10).map(|_| Step::Slow(Duration::from_millis(100))));
+    for _ in 0..10 {
+        read(&probe).await.unwrap();
+    }
+    lab.steps((0..200).map(|_| Step::Slow(Duration::from_millis(100))));
+    for _ in 0..60 {
+        let call = probe.read(&Context::new(), "it".to_owned()).attempt_timeout(Duration::from_millis(80));
+        call.await.unwrap();
+    }
+    let stats = client.stats().remove(0);
+    assert!(stats.retries > 50 && stats.breaker_rejections == 0, "{stats:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_for_a_day_is_not_waited_for_where_there_is_no_deadline() {
+    let lab = Lab::new(1).await;
+    let day = Error::unavailable("closed").with_retry_after(Duration::from_secs(86_400));
+    lab.steps([Step::Fail(day)]);
+    let client = lab.client();
+    let error = client.read(&Context::new(), "it".to_owned()).timeout(Duration::MAX).await.unwrap_err();
+    assert!(error.message().contains("the server asked for more than 30 seconds"), "{error}");
+    assert_eq!(lab.arrived().len(), 1);
 }

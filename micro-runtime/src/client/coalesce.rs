@@ -68,17 +68,19 @@ struct Joined<'a> {
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
         let mut asked = self.all.lock();
-        let known = asked.get(&self.question).is_some_and(|call| Arc::ptr_eq(call, &self.call));
+        // It goes while the list is held: of two who leave at once the second one sees that it is the last.
+        let mine = std::mem::take(&mut self.call);
+        let known = asked.get(&self.question).is_some_and(|call| Arc::ptr_eq(call, &mine));
         // One is here, and one is in the list.
-        if known && (self.call.initialized() || Arc::strong_count(&self.call) <= 2) {
+        if known && (mine.initialized() || Arc::strong_count(&mine) <= 2) {
             asked.remove(&self.question);
         }
     }
 }
 
-/// Whether a call may share the answer of another one. On the path of every call.
+/// Whether a call may share the answer of another one; then its message is written. On the path of every call.
 #[inline]
-pub(super) fn applies(given: &Given<'_>, outgoing: &Outgoing) -> bool {
+pub(super) fn applies(given: &Given<'_>, outgoing: &mut Outgoing) -> bool {
     let wish = given.wishes.and_then(|wishes| wishes.coalesce);
     let asked = wish.unwrap_or(outgoing.method.coalesce);
     asked
@@ -86,7 +88,19 @@ pub(super) fn applies(given: &Given<'_>, outgoing: &Outgoing) -> bool {
         && outgoing.method.is_unary()
         // Nodes of another version may answer otherwise.
         && outgoing.route.wanted().is_empty()
-        && matches!(outgoing.body, Outbound::One(_))
+        && written(outgoing)
+}
+
+/// Writes a message that could have stayed in the process, since what is not written cannot be compared. What cannot
+/// be written shares nothing.
+#[cold]
+fn written(outgoing: &mut Outgoing) -> bool {
+    if let Outbound::Carried(carried) = &outgoing.body
+        && let Ok(Some(message)) = carried.copied(&outgoing.codec)
+    {
+        outgoing.body = Outbound::One(message);
+    }
+    matches!(outgoing.body, Outbound::One(_))
 }
 
 /// Makes a call, or waits for the answer of the same one. Where who made it gives up or has no more time, the next

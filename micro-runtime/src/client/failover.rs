@@ -17,7 +17,7 @@ use super::retry::{self, Avoided};
 use crate::endpoint::Outbound;
 use crate::error::{Code, Error, Result};
 use crate::protocol::{self, Answer, Outgoing, Protocol, Target, native};
-use crate::selector::{Candidate, Fleet, Outcome, Pick, Route};
+use crate::selector::{Candidate, Fleet, Outcome, Overdue, Pick, Route};
 
 /// How many connections to a node, one after the other, may be found to be closing. Each was there before
 /// the call, and so may be the next one, where many calls make them.
@@ -73,6 +73,7 @@ pub(super) async fn send(
             Inside::Called(answer) => {
                 stage.set(Stage::SENT);
                 tried.consumed = true;
+                tried.sends(&mut pick);
                 let start = pick.since();
                 return match hold(limit, answer).await {
                     Ok(answer) => {
@@ -89,10 +90,13 @@ pub(super) async fn send(
                 };
             }
             Inside::Refused(error) => {
-                let node = pick.candidate().clone();
-                pick.done(Outcome::Failed);
-                tried.nodes.push(Attempt { node, error, reused: false });
-                continue;
+                if tried.moves(&error, core.target(channel)) && !is_over(limit) {
+                    tried.was_refused(pick, error, true, false);
+                    continue;
+                }
+                tried.gave_up(&pick, &error);
+                pick.done(outcome(&error));
+                return Err(error);
             }
         }
         // A single message can be sent again; a stream is used up by the first try.
@@ -107,16 +111,20 @@ pub(super) async fn send(
             Some(way) => Ok(way),
             // It is large, and seldom needed.
             None => {
-                patience = tried.patience(core, channel, &outgoing.route, pick.candidate(), limit);
+                // Where there is a connection it is waited for a place on it, which another node may not have either.
+                if !core.connections.is_open(&node.address) {
+                    patience = tried.patience(core, channel, &outgoing.route, pick.candidate(), limit);
+                }
                 let connecting = core.connections.way(&node.address, protocol, told);
                 hold(limit, patiently(connecting, &node.address, patience).boxed()).await
             }
         };
         let way = match way {
             Ok(way) => way,
-            Err(error) if limit.as_ref().is_some_and(Limit::is_over) => {
-                // It may be no fault of the node that so little time was left.
-                if pick.since().elapsed() >= SURELY_AWAY {
+            Err(error) if is_over(limit) => {
+                // It may be no fault of the node that so little time was left, or that it is full.
+                let address = &pick.candidate().node().address;
+                if pick.since().elapsed() >= SURELY_AWAY && !core.connections.is_open(address) {
                     core.nodes.suspect(pick.candidate());
                     pick.done(Outcome::Unreachable);
                 }
@@ -126,8 +134,9 @@ pub(super) async fn send(
                 if patience
                     .is_some_and(|patience| (patience..SURELY_AWAY).contains(&pick.since().elapsed())) =>
             {
+                // Nothing is known of it yet: a handshake may take that long.
                 let node = pick.candidate().clone();
-                pick.done(Outcome::TimedOut);
+                drop(pick);
                 tried.nodes.push(Attempt { node, error, reused: false });
                 continue;
             }
@@ -140,6 +149,7 @@ pub(super) async fn send(
             }
         };
         stage.set(Stage::SENT);
+        tried.sends(&mut pick);
         let reused = way.is_reused();
         // Where there was a connection nothing was waited for.
         let start = if reused { pick.since() } else { Instant::now() };
@@ -165,12 +175,13 @@ pub(super) async fn send(
                 return Ok((answer, pick));
             }
             Err(error)
-                if error.was_never_processed() && again && tried.moves(&error, core.target(channel)) =>
+                if error.was_never_processed()
+                    && again
+                    && !is_over(limit)
+                    && tried.moves(&error, core.target(channel)) =>
             {
                 limit.iter().for_each(Limit::unwatch);
-                let node = pick.candidate().clone();
-                pick.done(Outcome::Failed);
-                tried.nodes.push(Attempt { node, error, reused });
+                tried.was_refused(pick, error, reused, reused);
             }
             Err(error) => {
                 tried.gave_up(&pick, &error);
@@ -179,6 +190,15 @@ pub(super) async fn send(
             }
         }
     }
+}
+
+/// Whether a server said no, be it in this process, and not its connection.
+fn is_refusal(error: &Error) -> bool {
+    error.is_remote() || error.code() == Code::ResourceExhausted
+}
+
+fn is_over(limit: &Option<Limit>) -> bool {
+    limit.as_ref().is_some_and(Limit::is_over)
 }
 
 /// Waits for a connection, and where somebody else can stand in, no longer than this. What was begun goes on for
@@ -279,7 +299,7 @@ pub(super) struct Tried {
     last_resorts: u32,
     /// How many of them had too many calls.
     refusals: u32,
-    /// Where the request may have been processed.
+    /// Where the request may have been processed, or was refused last.
     last: Option<Arc<Candidate>>,
     /// Whether the call ran out of time before its node could have answered.
     hasty: bool,
@@ -289,6 +309,8 @@ pub(super) struct Tried {
     avoided: Option<Arc<Avoided>>,
     /// Whether those may be tried again where no other one is left.
     repeats: bool,
+    /// How the node hears that the attempt took too long, where that is looked at.
+    overdue: Option<Arc<Overdue>>,
 }
 
 struct Attempt {
@@ -300,13 +322,32 @@ struct Attempt {
 
 impl Tried {
     /// For an attempt of a call that has others. It `repeats` a node of theirs where no other one is left.
-    pub(super) fn avoiding(avoided: Arc<Avoided>, repeats: bool) -> Self {
-        Self { avoided: Some(avoided), repeats, ..Self::default() }
+    pub(super) fn avoiding(avoided: Arc<Avoided>, repeats: bool, overdue: Arc<Overdue>) -> Self {
+        Self { avoided: Some(avoided), repeats, overdue: Some(overdue), ..Self::default() }
     }
 
     /// Whether no node was found that could be tried.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.last.is_none()
+    }
+
+    /// From now on the node has the request, and the time it takes is its own.
+    fn sends(&self, pick: &mut Pick) {
+        if let Some(overdue) = &self.overdue {
+            pick.heeds(overdue);
+        }
+    }
+
+    /// Notes a node that surely did not process the request. A server that has too many calls says so; a connection
+    /// that was there and ends says nothing of its node, nor does one that `leaves`.
+    fn was_refused(&mut self, pick: Pick, error: Error, leaves: bool, reused: bool) {
+        let node = pick.candidate().clone();
+        if leaves && !is_refusal(&error) {
+            pick.withdraw();
+        } else {
+            pick.done(outcome(&error));
+        }
+        self.nodes.push(Attempt { node, error, reused });
     }
 
     /// Notes where the request may have been processed.
@@ -345,7 +386,7 @@ impl Tried {
     /// Whether a call that a node did not take goes to the next one at once. What is closing or away is left for
     /// nothing; where a server says that it has too many calls, another attempt is one more call for the others.
     fn moves(&mut self, error: &Error, target: &retry::Target) -> bool {
-        if !error.is_remote() {
+        if !is_refusal(error) {
             return true;
         }
         self.refusals += 1;
@@ -423,9 +464,13 @@ impl Tried {
 
     #[cold]
     fn take_error(&mut self, service: &str) -> Error {
-        let Some(Attempt { error: last, .. }) = self.nodes.pop() else {
+        let Some(Attempt { error: last, node, .. }) = self.nodes.pop() else {
             return Error::unavailable(format!("no node of `{service}` is known")).never_processed();
         };
+        // Who refused is there, be it the only one, and may take the call later.
+        if is_refusal(&last) {
+            self.last = Some(node);
+        }
         if self.nodes.is_empty() {
             return last;
         }

@@ -80,6 +80,12 @@ impl Limit {
         }
     }
 
+    /// The error of a call that began too late, where it did.
+    #[inline]
+    pub(super) fn refuses(&self) -> Result<()> {
+        if self.timeout.is_zero() { Err(self.exceeded()) } else { Ok(()) }
+    }
+
     /// Whether the deadline has passed.
     pub(super) fn is_over(&self) -> bool {
         self.timeout.is_zero() || Instant::now() >= self.deadline

@@ -50,7 +50,7 @@ impl Nodes {
         match self {
             Self::Fixed(fleet) => Some(Known::Fixed(fleet)),
             Self::Registered { narrowing, .. } => {
-                let view = channel.0.view.get().filter(|view| !view.is_stale())?;
+                let view = channel.0.view.get().filter(|view| view.is_followed())?;
                 let nodes = view.current();
                 (!nodes.is_empty()).then(|| channel.0.narrowed.of(narrowing, &nodes, route))
             }
@@ -64,8 +64,8 @@ impl Nodes {
             Self::Registered { discovery, wait, listed, narrowing } => {
                 let Destination { view, service, narrowed, .. } = &*channel.0;
                 let view = match view.get() {
-                    Some(view) if !view.is_stale() => view.clone(),
-                    // It begins here, or, where it went stale with the runtime that followed it, again.
+                    Some(view) if view.is_followed() => view.clone(),
+                    // It begins here, or, where it ended with the runtime that followed it, again.
                     _ => {
                         let begun = discovery.view(service)?;
                         view.get_or_init(|| begun).clone()

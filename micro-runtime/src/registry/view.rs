@@ -116,6 +116,11 @@ impl View {
         self.state.status.borrow().stale_since.is_some()
     }
 
+    /// Whether there is a task that follows the registry, be it away now or not. It holds the state as well.
+    pub(crate) fn is_followed(&self) -> bool {
+        Arc::strong_count(&self.state) > 1
+    }
+
     /// How often the registry could not be followed, since this was looked for first.
     pub fn failures(&self) -> u64 {
         self.state.failures.load(Ordering::Relaxed)

@@ -23,7 +23,7 @@ impl Balancing {
         excluded: Option<&dyn Fn(&Candidate) -> bool>,
     ) -> Option<Pick> {
         for tier in fleet.tiers(key) {
-            let choice = self.choice(&tier.set, key, excluded);
+            let choice = self.choice(&tier.set, key, excluded).within(fleet.everyone());
             if tier.yields && tier.set.is_half_out(|node| node.is_plain() || choice.is_in_use(node)) {
                 continue;
             }

@@ -32,6 +32,8 @@ impl Policy {
 #[derive(Clone)]
 pub struct Choice<'a> {
     set: &'a CandidateSet,
+    /// All nodes that calls may go to, of which the set may be a part.
+    everyone: &'a CandidateSet,
     key: Option<NonZeroU64>,
     policy: &'a Policy,
     excluded: Option<&'a dyn Fn(&Candidate) -> bool>,
@@ -43,7 +45,15 @@ pub struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     pub(super) fn among(set: &'a CandidateSet) -> Self {
-        Self { set, key: None, policy: &Policy::NONE, excluded: None, anyone: false, now: OnceCell::new() }
+        Self {
+            set,
+            everyone: set,
+            key: None,
+            policy: &Policy::NONE,
+            excluded: None,
+            anyone: false,
+            now: OnceCell::new(),
+        }
     }
 
     /// The same for a call with this key, see [`Call::affinity`](crate::client::Call::affinity).
@@ -66,6 +76,12 @@ impl<'a> Choice<'a> {
 
     pub(crate) fn under(mut self, policy: &'a Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The same, where these are all nodes that calls may go to.
+    pub(crate) fn within(mut self, everyone: &'a CandidateSet) -> Self {
+        self.everyone = everyone;
         self
     }
 
@@ -169,17 +185,18 @@ impl<'a> Choice<'a> {
         false
     }
 
+    /// Counted over all nodes: another zone stands in for one whose only node fails.
     fn can_spare_one(&self, limits: &OutlierEjection) -> bool {
         let out = |candidate: &Arc<Candidate>| candidate.out_of_use(self.now()).map(|(reason, _)| reason);
         let (mut failing, mut in_use) = (0, 0);
-        for candidate in self.set.iter() {
+        for candidate in self.everyone.iter() {
             match out(candidate) {
                 Some(Reason::Failing) => failing += 1,
                 Some(Reason::Unreachable) => {}
                 None => in_use += 1,
             }
         }
-        limits.allows(self.set.len(), failing, in_use)
+        limits.allows(self.everyone.len(), failing, in_use)
     }
 
     fn declines(&self, candidate: &Candidate) -> bool {

@@ -66,6 +66,7 @@ pub(crate) use narrowing::Narrowing;
 pub use narrowing::ZONE;
 pub use outlier::OutlierEjection;
 pub use p2c::P2c;
+pub(crate) use pick::Overdue;
 pub use pick::{Outcome, Pick};
 pub use random::Random;
 pub use round_robin::RoundRobin;

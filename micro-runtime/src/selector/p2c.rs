@@ -53,7 +53,14 @@ fn two<'a>(choice: &Choice<'a>) -> (Option<&'a Arc<Candidate>>, Option<&'a Arc<C
     let count = choice.candidates().len();
     if let [one, other] = &choice.candidates()[..] {
         let taken = (Some(one).filter(|one| choice.takes(one)), Some(other).filter(|one| choice.takes(one)));
-        return if taken.0.is_none() && taken.1.is_none() { (choice.usable_from(0), None) } else { taken };
+        if taken.0.is_some() || taken.1.is_some() {
+            return taken;
+        }
+        // Where both are new it is the better one as well.
+        return (
+            Some(one).filter(|one| choice.is_usable(one)),
+            Some(other).filter(|other| choice.is_usable(other)),
+        );
     }
     let Some((first, one)) = random(choice, None) else {
         let place = fastrand::usize(..count.max(1));

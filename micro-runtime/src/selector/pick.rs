@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -39,6 +40,26 @@ pub struct Pick {
     admission: Admission,
     reported: bool,
     on_done: Option<Callback>,
+    overdue: Option<Arc<Overdue>>,
+}
+
+/// Tells a pick that is dropped that its call took too long, and was not just given up.
+#[derive(Debug, Default)]
+pub(crate) struct Overdue {
+    set: AtomicBool,
+    failure: AtomicBool,
+}
+
+impl Overdue {
+    /// From now on a pick that is dropped timed out.
+    pub(crate) fn set(&self) {
+        self.set.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did, after more time than its node usually takes.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.failure.load(Ordering::Relaxed)
+    }
 }
 
 impl Pick {
@@ -51,7 +72,14 @@ impl Pick {
         candidate.picked(now);
         candidate.load().begin();
         let admission = candidate.admit(now);
-        Self { candidate: candidate.clone(), since: now, admission, reported: false, on_done: None }
+        Self {
+            candidate: candidate.clone(),
+            since: now,
+            admission,
+            reported: false,
+            on_done: None,
+            overdue: None,
+        }
     }
 
     /// The same with a callback, for a selector that keeps its own statistics. It is called once,
@@ -60,6 +88,11 @@ impl Pick {
     pub fn on_done(mut self, callback: impl FnOnce(Outcome, Duration) + Send + Sync + 'static) -> Self {
         self.on_done = Some(Box::new(callback));
         self
+    }
+
+    /// Lets it hear that its call took too long.
+    pub(crate) fn heeds(&mut self, overdue: &Arc<Overdue>) {
+        self.overdue = Some(overdue.clone());
     }
 
     /// The node.
@@ -159,7 +192,15 @@ impl Pick {
 impl Drop for Pick {
     fn drop(&mut self) {
         self.candidate.load().end();
-        if !self.reported {
+        if self.reported {
+            return;
+        }
+        let overdue = self.overdue.take().filter(|overdue| overdue.set.load(Ordering::Relaxed));
+        if let Some(overdue) = overdue {
+            let latency = self.since.elapsed();
+            overdue.failure.store(!self.candidate.load().is_usual(latency), Ordering::Relaxed);
+            self.report(Outcome::TimedOut, latency);
+        } else {
             let now = Instant::now();
             let waited = now.saturating_duration_since(self.since);
             self.candidate.load().give_up(self.candidate.nanos(now), waited);
@@ -180,7 +221,7 @@ impl fmt::Debug for Pick {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::super::tests::candidates;
     use super::*;
@@ -233,6 +274,24 @@ mod tests {
         }
         assert_eq!(node.failures(), 0);
         assert!(node.latency() > Duration::from_millis(100), "{:?}", node.latency());
+    }
+
+    #[test]
+    fn a_call_that_is_given_up_because_it_took_too_long_is_a_failure_of_a_node_that_is_faster() {
+        let node = &candidates(1)[0];
+        Pick::new(node).report(Outcome::Ok, Duration::from_secs(1));
+        let hurried = Arc::new(Overdue::default());
+        let mut pick = Pick::new(node);
+        pick.heeds(&hurried);
+        hurried.set();
+        drop(pick);
+        assert!(!hurried.is_failure() && node.failures() == 0);
+        let hung = Arc::new(Overdue::default());
+        let mut pick = Pick::at(node, Instant::now() - Duration::from_secs(3));
+        pick.heeds(&hung);
+        hung.set();
+        drop(pick);
+        assert!(hung.is_failure() && node.failures() == 1);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Home {
         [shared, state.hosts.values().map(|host| host.idle.len()).sum()]
     }
 
+    /// Whether there is a connection of HTTP/2 to an address, be it full or not.
+    pub(super) fn is_open(&self, address: &str) -> bool {
+        self.state().hosts.get(address).is_some_and(|host| host.links.iter().any(|link| !link.is_closed()))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

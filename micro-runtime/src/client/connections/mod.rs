@@ -142,6 +142,11 @@ impl Connections {
         Some(Way::Native { connection, reused: true })
     }
 
+    /// Whether there is a connection to this address, be it full or not: somebody is there.
+    pub(super) fn is_open(&self, address: &str) -> bool {
+        self.native.is_open(address) || self.home.is_open(address)
+    }
+
     /// A way to call the node at this address in this protocol. Where the native wire was only the
     /// best of those that its record lists, and is not spoken after all, it is Connect.
     pub(super) async fn way(&self, address: &str, protocol: Protocol, told: bool) -> Result<Way> {

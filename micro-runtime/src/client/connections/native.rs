@@ -104,6 +104,12 @@ impl Home {
         self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there is a connection to an address, be it full or not.
+    pub(super) fn is_open(&self, address: &str) -> bool {
+        let ways = self.ways();
+        matches!(ways.get(address), Some(Way::Open(links, _)) if links.iter().any(|link| !link.is_closed()))
+    }
+
     /// The connection to an address that is there already.
     pub(super) fn ready(self: &Arc<Self>, address: &str) -> Option<Connection> {
         match self.ways().get_mut(address) {

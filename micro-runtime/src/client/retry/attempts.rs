@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::policy::{Plan, Sources, Wishes};
 use super::target::count;
-use super::verdict::{Failed, Stop, sure};
+use super::verdict::{Failed, Stop};
 use super::{Avoided, Target};
 use crate::client::Channel;
 use crate::client::core::Core;
@@ -18,9 +18,9 @@ use crate::client::failover::{self, Sent, Stage, Tried};
 use crate::client::limit::Limit;
 use crate::context::{Context, PREVIOUS_ATTEMPTS};
 use crate::endpoint::Outbound;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::protocol::Outgoing;
-use crate::selector::Route;
+use crate::selector::{Overdue, Route};
 
 /// What a call is made with.
 #[derive(Clone, Copy)]
@@ -36,6 +36,8 @@ impl<'a> Given<'a> {
     /// Lets the call begin, or refuses it.
     #[inline]
     pub(in crate::client) fn begin(self) -> Result<()> {
+        // It says nothing about any node, and no node is to hear of it.
+        self.limit.as_ref().map_or(Ok(()), Limit::refuses)?;
         let target = self.core.target(self.channel);
         target.called();
         target.admit()
@@ -119,6 +121,13 @@ fn go_on<'a>(
     given.limit.iter().for_each(Limit::unwatch);
     if let Some(copy) = copy {
         outgoing.body = Outbound::One(*copy);
+    } else if !tried.consumed()
+        && let Outbound::Carried(_) = outgoing.body
+    {
+        // Who refused it handed it back. What cannot be written is not sent again.
+        if !written(outgoing) {
+            return ready(Err(error)).boxed();
+        }
     } else if tried.consumed() || !matches!(outgoing.body, Outbound::One(_)) {
         return ready(Err(error)).boxed();
     }
@@ -155,24 +164,30 @@ impl<'a> Course<'a> {
         let mut unsure = failed.as_ref().is_some_and(|failed| !failed.error.was_never_processed());
         let mut attempts = FuturesUnordered::new();
         let mut alarm = None;
+        // Whether a server asked for no further attempt.
+        let mut forbidden = false;
+        // How the attempt that began last learns that it took too long.
+        let mut overdue = Arc::default();
         loop {
             if attempts.is_empty() {
                 if let Some(failed) = failed.take() {
-                    match self.verdict(&failed, outgoing, made, once) {
+                    match self.verdict(&failed, outgoing, made, once || forbidden) {
                         Ok(wait) => sleep(wait).await,
                         Err(stop) => return Err(self.last(failed.error, &stop, made, unsure)),
                     }
-                    self.target.admit().map_err(|error| sure(error, unsure))?;
                     count(&self.target.counts.retries);
                     if !self.has_other_nodes(&outgoing.route, avoided) {
                         avoided.clear();
                     }
                 }
-                attempts.push(self.attempt(outgoing, &mut copy, avoided, made, false));
+                overdue = Arc::default();
+                attempts.push(self.attempt(outgoing, &mut copy, avoided, made, false, &overdue));
                 made += 1;
                 alarm = self.alarm();
             }
             tokio::select! {
+                // An answer that is there counts, also where the time is up.
+                biased;
                 Some(ended) = attempts.next() => {
                     let error = match ended.sent {
                         Ok(sent) => {
@@ -188,9 +203,12 @@ impl<'a> Course<'a> {
                         self.target.failed(&error);
                     }
                     unsure |= !error.was_never_processed();
+                    forbidden |= error.forbids_retry();
                     let now = Failed { error, nowhere: ended.nowhere };
-                    // What passes waits for the other one.
-                    if !attempts.is_empty() && !now.nowhere && !self.passes(&now) {
+                    // What passes waits for the other one, and so does what is the fault of this one alone.
+                    if !attempts.is_empty() && !now.nowhere && !self.passes(&now) && !is_its_own(&now.error) {
+                        // The others are given up, wherever they are.
+                        unsure = true;
                         return Err(self.last(now.error, &Stop::Useless, made, unsure));
                     }
                     if !now.nowhere || failed.is_none() {
@@ -199,20 +217,25 @@ impl<'a> Course<'a> {
                 }
                 () = until(alarm) => {
                     alarm = None;
-                    if !once && self.begins_another(outgoing, avoided, made) {
+                    if !once && !forbidden && self.begins_another(outgoing, avoided, made) {
                         let hedge = self.plan.hedge.is_some();
                         if hedge {
                             count(&self.target.counts.hedges);
                         } else {
                             count(&self.target.counts.retries);
-                            self.target.timed_out();
                             unsure = true;
+                            overdue.set();
                             attempts.clear();
+                            // It says nothing of the service where there was less time than its node takes.
+                            if overdue.is_failure() {
+                                self.target.timed_out();
+                            }
                             if !self.has_other_nodes(&outgoing.route, avoided) {
                                 avoided.clear();
                             }
                         }
-                        attempts.push(self.attempt(outgoing, &mut copy, avoided, made, hedge));
+                        overdue = Arc::default();
+                        attempts.push(self.attempt(outgoing, &mut copy, avoided, made, hedge, &overdue));
                         made += 1;
                         alarm = self.alarm();
                     }
@@ -229,6 +252,7 @@ impl<'a> Course<'a> {
         avoided: &Arc<Avoided>,
         number: u32,
         hedge: bool,
+        overdue: &Arc<Overdue>,
     ) -> BoxFuture<'s, Ended> {
         let mut own = outgoing.again();
         if let Some(copy) = copy.take() {
@@ -240,7 +264,7 @@ impl<'a> Course<'a> {
             let _ = own.metadata.insert(PREVIOUS_ATTEMPTS, number.to_string());
         }
         let limit = self.limit.as_ref().map(Limit::again);
-        let mut tried = Tried::avoiding(avoided.clone(), !hedge);
+        let mut tried = Tried::avoiding(avoided.clone(), !hedge, overdue.clone());
         async move {
             let (core, channel, stage) = (self.core, self.channel, Stage::default());
             let sent = failover::send(core, channel, &mut own, &limit, &stage, &mut tried).await;
@@ -274,6 +298,20 @@ impl<'a> Course<'a> {
             fleet.everyone().iter().any(|node| node.is_available(now) && !avoided.has(node))
         })
     }
+}
+
+/// Writes a message that could have stayed in the process, and says whether there is one.
+fn written(outgoing: &mut Outgoing) -> bool {
+    let Outbound::Carried(carried) = outgoing.take_body() else { return false };
+    let Ok(body @ Outbound::One(_)) = carried.write(&outgoing.codec) else { return false };
+    outgoing.body = body;
+    true
+}
+
+/// Whether an attempt beside it may do better: its node is busy or asks to be left alone, or the two were in each other's
+/// way.
+fn is_its_own(error: &Error) -> bool {
+    matches!(error.code(), Code::Unavailable | Code::ResourceExhausted | Code::Aborted)
 }
 
 /// Waits until then, or for ever.

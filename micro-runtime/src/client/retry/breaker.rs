@@ -9,6 +9,9 @@ const BUCKETS: usize = 10;
 /// While nothing fails one call in so many is counted, and counts for so many: all calls share the count.
 const SAMPLE: u64 = 16;
 
+/// Fewer calls than this in the window are counted one by one: a sample of few says little.
+const EXACT: u64 = 200;
+
 /// How often a call gets through at the least while others are refused.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 
@@ -95,6 +98,8 @@ pub(super) struct Breaker {
     epoch: Instant,
     /// Whether a call in the window failed. As long as none did, hardly anything is written.
     troubled: AtomicBool,
+    /// Whether there are so many calls that some of them stand for all.
+    many: AtomicBool,
     /// Whether calls are being refused.
     refusing: AtomicBool,
     /// How many calls in a row succeeded while others were refused.
@@ -119,6 +124,7 @@ impl Breaker {
             options,
             epoch: Instant::now(),
             troubled: AtomicBool::new(false),
+            many: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             streak: AtomicU32::new(0),
             probed: AtomicU64::new(0),
@@ -166,9 +172,18 @@ impl Breaker {
     pub(super) fn accepted(&self) {
         if self.troubled.load(Ordering::Relaxed) {
             self.accepted_in_trouble();
+        } else if !self.many.load(Ordering::Relaxed) {
+            self.accepted_one_of(1);
         } else if fastrand::u64(..).is_multiple_of(SAMPLE) {
-            self.count(self.now(), SAMPLE, SAMPLE);
+            self.accepted_one_of(SAMPLE);
         }
+    }
+
+    #[cold]
+    fn accepted_one_of(&self, calls: u64) {
+        let now = self.now();
+        self.count(now, calls, calls);
+        self.many.store(self.window(now).0 >= EXACT, Ordering::Relaxed);
     }
 
     #[cold]
@@ -184,7 +199,12 @@ impl Breaker {
     /// Notes a call that failed.
     #[cold]
     pub(super) fn failed(&self) {
-        self.count(self.now(), 1, 0);
+        let now = self.now();
+        // About so many succeeded since the last one that was counted, and more may hide where there were few.
+        if self.many.swap(false, Ordering::Relaxed) && self.window(now).0 < EXACT {
+            self.count(now, SAMPLE, SAMPLE);
+        }
+        self.count(now, 1, 0);
         self.streak.store(0, Ordering::Relaxed);
         self.troubled.store(true, Ordering::Relaxed);
     }
@@ -196,6 +216,7 @@ impl Breaker {
             bucket.accepts.store(0, Ordering::Relaxed);
         }
         self.refusing.store(false, Ordering::Relaxed);
+        self.many.store(false, Ordering::Relaxed);
         self.troubled.store(false, Ordering::Relaxed);
         self.streak.store(0, Ordering::Relaxed);
     }
@@ -309,6 +330,15 @@ mod tests {
             }
         }
         assert!((1_300..5_000).contains(&sent), "{sent} of 10,000, where 1,000 are answered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_calls_are_counted_one_by_one() {
+        for _ in 0..200 {
+            let breaker = Breaker::new(CircuitBreaker::new());
+            assert_eq!(calls(&breaker, 40, 0).await, 40);
+            assert_eq!(calls(&breaker, 20, 100).await, 20);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -76,6 +76,7 @@ impl Balance {
     #[inline]
     pub(super) fn deposit(&self) {
         if let Some(budget) = self.budget
+            && budget.share > 0
             && self.tokens.load(Ordering::Relaxed) < budget.full()
         {
             self.tokens.fetch_add(budget.share, Ordering::Relaxed);

@@ -6,6 +6,9 @@ use super::attempts::Course;
 use crate::error::{Code, Error, Result};
 use crate::protocol::Outgoing;
 
+/// How long a call that has no deadline waits for a server that says when to come back. No caller means a day.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// An attempt that failed.
 pub(super) struct Failed {
     pub(super) error: Error,
@@ -23,6 +26,10 @@ pub(super) enum Stop {
     Nested,
     /// The deadline would pass before.
     Late,
+    /// The server asked for a longer wait than a call without a deadline is held for.
+    Long,
+    /// Most calls to the service fail.
+    Broken,
     /// The budget is used up.
     Budget,
 }
@@ -62,6 +69,13 @@ impl Course<'_> {
         if self.limit.as_ref().is_some_and(|limit| !limit.allows(wait)) {
             return Err(Stop::Late);
         }
+        if self.limit.is_none() && failed.error.retry_after().is_some_and(|after| after > LONGEST_WAIT) {
+            return Err(Stop::Long);
+        }
+        // Before the budget: what is refused anyway is not paid for, nor waited for.
+        if self.target.admit().is_err() {
+            return Err(Stop::Broken);
+        }
         if !self.target.may_try_again() {
             return Err(Stop::Budget);
         }
@@ -83,6 +97,16 @@ impl Course<'_> {
                 ))
                 .spent(),
             Stop::Late => error.adding(format_args!("not tried again: the deadline is before that")),
+            Stop::Long => error.adding(format_args!(
+                "not tried again: the server asked for more than {} seconds, and the call has no deadline",
+                LONGEST_WAIT.as_secs()
+            )),
+            Stop::Broken => error
+                .adding(format_args!(
+                    "not tried again: most of the last calls to `{service}` failed, and the circuit breaker of this \
+                     client lets few through"
+                ))
+                .spent(),
             Stop::Budget => error
                 .adding(format_args!("not tried again: the retry budget for `{service}` is used up"))
                 .spent(),

@@ -273,3 +273,21 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_only_node_of_a_zone_is_ejected_where_others_stand_in_for_it() {
+    let narrowing = Narrowing { zone: Some("here".into()), ..Narrowing::default() };
+    let balancing = balancing(P2c::new());
+    let fleet = narrowing.fleet(&zones(&["here", "there", "there"]), &[], None);
+    let failed = (0..60).filter(|_| balancing.call(&fleet, sick("a-0")).unwrap() == "a-0").count();
+    assert_eq!(failed, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_nodes_that_joined_share_the_calls() {
+    let register = |id: &str| Arc::new(Registration::new("a", Node::new(id, format!("{id}:1"))));
+    let nodes: Vec<_> = ["one", "two"].map(|id| Arc::new(Candidate::joining(register(id)))).into();
+    let (balancing, fleet) = (balancing(P2c::new()), Fleet::of(nodes));
+    let calls = balancing.calls(&fleet, 1000);
+    assert!(calls["one"] > 300 && calls["two"] > 300, "{calls:?}");
+}

@@ -46,6 +46,13 @@ impl Till {
         Ok(self.paid.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
+    /// The same, and says its number around the answer.
+    pub async fn announce(&self, ctx: &Context, cents: u64) -> Result<usize> {
+        let number = self.pay_slowly(ctx, cents).await?;
+        ctx.set_header("number", number.to_string())?;
+        Ok(number)
+    }
+
     /// Fails with the code of this number, or panics.
     pub async fn fail(&self, _ctx: &Context, code: u32) -> Result<usize> {
         let number = self.paid.fetch_add(1, Ordering::SeqCst) + 1;
@@ -226,9 +233,9 @@ async fn errors_that_a_handler_has_decided_are_kept_and_after_any_other_the_key_
 }
 
 #[tokio::test]
-async fn the_key_of_a_caller_that_went_away_is_free() {
+async fn a_caller_that_goes_away_and_asks_again_gets_the_answer_of_what_it_began() {
     let site = Site::start().await;
-    for (protocol, client) in site.clients() {
+    for (index, (protocol, client)) in site.clients().into_iter().enumerate() {
         let (gone, key) = (client.clone(), format!("{protocol:?}"));
         let call = {
             let key = key.clone();
@@ -236,10 +243,34 @@ async fn the_key_of_a_caller_that_went_away_is_free() {
         };
         site.waiting(1).await;
         call.abort();
-        site.waiting(0).await;
+        let waited = site.once.counts().waited;
+        let again =
+            tokio::spawn(async move { client.pay_slowly(&Context::new(), 1).idempotency_key(key).await });
+        soon(async {
+            while site.once.counts().waited == waited {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(*site.till.waiting.borrow(), 1, "{protocol:?}: the handler runs once");
         site.till.turn.add_permits(1);
-        client.pay_slowly(&Context::new(), 1).idempotency_key(key).await.unwrap();
+        assert_eq!(again.await.unwrap().unwrap(), index + 1, "{protocol:?}");
     }
+}
+
+#[tokio::test]
+async fn a_handler_whose_caller_ran_out_of_time_ends_what_it_began() {
+    let site = Site::start().await;
+    let client = site.client(Some(Protocol::Grpc));
+    let short = Context::new().with_timeout(Duration::from_millis(50));
+    let error = client.announce(&short, 1).idempotency_key("a").await.unwrap_err();
+    assert_eq!(error.code(), Code::DeadlineExceeded);
+    site.waiting(1).await;
+    site.till.turn.add_permits(1);
+    let response = client.announce(&Context::new(), 1).idempotency_key("a").response().await.unwrap();
+    // What it set on its answer is there although nobody waited for it.
+    assert_eq!((*response.get_ref(), response.headers().get("number")), (1, Some("1")));
+    assert_eq!(site.till.paid.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -73,7 +73,8 @@ impl Adaptive {
     }
 
     /// The lowest limit that a method can get; 16 calls at a time unless set, and at least one. Nothing is shed
-    /// where fewer than twice as many run.
+    /// where fewer than twice as many run. A method that serves very few at a time, like one that waits for
+    /// a single worker, needs a lower one: 16 calls are a long line there.
     #[must_use]
     pub fn min_calls(mut self, calls: usize) -> Self {
         self.floor = calls.clamp(1, NONE / 4);
@@ -281,6 +282,37 @@ mod tests {
             }
         }
 
+        /// So many calls in a second on the average, that come by chance.
+        async fn by_chance(&self, per_second: f64, seconds: u64) -> Seen {
+            let (mut calls, mut seen) = (JoinSet::new(), Seen::default());
+            let mut random = fastrand::Rng::with_seed(7);
+            let (mut next, start) = (Instant::now(), Instant::now());
+            while next - start < Duration::from_secs(seconds) {
+                tokio::time::sleep_until(next).await;
+                next += Duration::from_secs_f64(-(1.0 - random.f64()).ln() / per_second);
+                let Ok(mut watched) = self.shedder.enter(Priority::Normal) else {
+                    seen.shed[1] += 1;
+                    continue;
+                };
+                let (work, since) = (self.clone(), Instant::now());
+                let takes = Duration::from_micros(work.takes.load(Ordering::Relaxed));
+                let takes = takes.mul_f64(0.9 + 0.2 * random.f64());
+                calls.spawn(async move {
+                    let _worker = work.workers.acquire().await.unwrap();
+                    sleep(takes).await;
+                    watched.answered(true);
+                    since.elapsed()
+                });
+                while let Some(done) = calls.try_join_next() {
+                    seen.slowest = seen.slowest.max(done.unwrap());
+                    seen.served += 1;
+                }
+            }
+            seen.served += calls.len() as u64;
+            while calls.join_next().await.is_some() {}
+            seen
+        }
+
         /// So many calls in a second, for so many seconds, evenly by priority; each takes up to `swing` times as
         /// long as the others.
         async fn load(&self, per_second: u64, seconds: u64, swing: u64) -> Seen {
@@ -386,6 +418,41 @@ mod tests {
             work.load(500, 10, 1).await;
             assert_eq!(work.load(500, 30, 1).await.all_shed(), 0);
         });
+    }
+
+    #[test]
+    fn a_method_that_became_a_few_times_slower_for_good_is_not_shed_for_ever() {
+        for (per_second, millis) in
+            [(300.0, 50), (300.0, 65), (300.0, 75), (1000.0, 65), (1000.0, 75), (1000.0, 100)]
+        {
+            simulate(async {
+                let work = Work::new(Semaphore::MAX_PERMITS, Duration::from_millis(20));
+                work.by_chance(per_second, 20).await;
+                work.takes.store(millis * 1000, Ordering::Relaxed);
+                work.by_chance(per_second, 20).await;
+                let seen = work.by_chance(per_second, 20).await;
+                assert!(seen.all_shed() * 20 < seen.served, "{per_second} at {millis} ms: {seen:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn with_more_than_can_be_served_the_limit_holds_however_few_are_served_at_a_time() {
+        for workers in [1, 2, 4, 8, 30] {
+            simulate(async {
+                let work = Work::new(workers, Duration::from_millis(20));
+                let most = 50.0 * workers as f64;
+                work.by_chance(most / 2.0, 40).await;
+                for _ in 0..3 {
+                    work.by_chance(2.0 * most, 20).await;
+                }
+                let seen = work.by_chance(2.0 * most, 20).await;
+                // The lowest limit is 16, of which 15 are for these.
+                let due = Duration::from_millis(45).max(Duration::from_millis(22 * 16) / workers as u32);
+                assert!(seen.slowest <= due + Duration::from_millis(25), "{workers}: {seen:?}");
+                assert!(seen.served as f64 >= 0.9 * 20.0 * most, "{workers}: {seen:?}");
+            });
+        }
     }
 
     #[test]

@@ -31,6 +31,15 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// How long calls may stay slow although there are few, at the least.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A limit is right where calls take so many times as long as they may, or less. Calls that wait in line take no longer
+/// than that under it: it is what is worked off in that time. Where they take longer, the throughput is already what the
+/// limit made of it, and a limit that followed it would go down and down.
+const RIGHT: f64 = 1.25;
+
+/// The part of the throughput before the limit that is left where calls wait in line, at the least. Where they
+/// do not, half as many at a time are half as many in a second.
+const KEPT: f64 = 0.8;
+
 /// What happened in one window of time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
@@ -62,9 +71,19 @@ pub(super) struct Estimate {
 #[derive(Debug)]
 struct Held {
     limit: usize,
+    /// How many calls were answered in a second before.
+    before: f64,
     calm: Duration,
     settled: Duration,
+    /// How many calls were answered since it settled.
+    done: u64,
     stuck: Duration,
+}
+
+impl Held {
+    fn new(limit: usize, before: f64) -> Self {
+        Self { limit, before, calm: Duration::ZERO, settled: Duration::ZERO, done: 0, stuck: Duration::ZERO }
+    }
 }
 
 /// Several windows as one.
@@ -191,8 +210,7 @@ impl Estimate {
         self.slow = if slow && too_many && stays { self.slow + 1 } else { 0 };
         if self.slow >= SUSTAINED {
             self.slow = 0;
-            self.held =
-                Some(Held { limit, calm: Duration::ZERO, settled: Duration::ZERO, stuck: Duration::ZERO });
+            self.held = Some(Held::new(limit, throughput(window.done, window.length)));
         }
     }
 
@@ -208,17 +226,24 @@ impl Estimate {
         let due = self.tolerance * best;
         // Calls that were made before the limit have to be through, and it is not their fault.
         if window.peak as f64 > 1.1 * held.limit as f64 {
-            (held.settled, held.stuck) = (Duration::ZERO, Duration::ZERO);
+            (held.settled, held.done, held.stuck) = (Duration::ZERO, 0, Duration::ZERO);
             return Some(held);
         }
         held.settled += window.length;
-        if mean <= 2.0 * due {
+        held.done += window.done;
+        if mean <= RIGHT * due {
             held.stuck = Duration::ZERO;
             held.limit = self.due(window, best);
             return Some(held);
         }
         let due = Duration::try_from_secs_f64(due).unwrap_or(PATIENCE);
         if held.settled < SETTLING.max(2 * due) {
+            return Some(held);
+        }
+        // Even the lowest limit is a long line where a method can do very few at a time. It is one as long as no
+        // fewer are answered than without it.
+        if held.limit <= self.floor && throughput(held.done, held.settled) >= KEPT * held.before {
+            held.stuck = Duration::ZERO;
             return Some(held);
         }
         held.stuck += window.length;
@@ -235,11 +260,16 @@ impl Estimate {
 
     /// How many calls there are at a time when each takes as long as it may, by Little's law.
     fn due(&self, window: &Window, best: f64) -> usize {
-        let seconds = window.length.as_secs_f64();
-        let throughput = if seconds > 0.0 { window.done as f64 / seconds } else { 0.0 };
+        let throughput = throughput(window.done, window.length);
         // A cast of what is too large, or no number, is bounded.
         ((throughput * best * self.tolerance).ceil() as usize).max(self.floor)
     }
+}
+
+/// How many in a second.
+fn throughput(done: u64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 { done as f64 / seconds } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ const SHARDS: usize = 16;
 /// Times by key, in nanoseconds. A key whose time is past is as good as one that is not there.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// With a random seed, so that nobody can choose keys that all meet in one place.
-    hasher: RandomState,
+    /// With random seeds, so that nobody can choose keys that all meet in one place, or two that are one.
+    hashers: [RandomState; 2],
     shards: Box<[Mutex<Shard>]>,
     /// The most keys of one shard.
     most: usize,
@@ -20,7 +20,9 @@ pub(super) struct Keys {
 
 #[derive(Debug, Default)]
 struct Shard {
-    times: HashMap<Box<str>, u64>,
+    /// By the 128 bits of a key's hash: however long keys are, each takes the same room, and by chance no two of
+    /// them are ever the same.
+    times: HashMap<u128, u64>,
     /// What all keys share for which there is no room.
     others: u64,
     /// When it was last looked which keys can go.
@@ -31,7 +33,7 @@ impl Keys {
     pub(super) fn new(most: usize) -> Self {
         let shards = SHARDS.min(most.max(1));
         Self {
-            hasher: RandomState::new(),
+            hashers: [RandomState::new(), RandomState::new()],
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             most: most.div_ceil(shards).max(1),
         }
@@ -46,10 +48,12 @@ impl Keys {
         sweep_every: u64,
         change: impl FnOnce(u64) -> Result<u64, T>,
     ) -> Result<(), T> {
-        let index = self.hasher.hash_one(key) as usize % self.shards.len();
+        let [first, second] = self.hashers.each_ref().map(|hasher| hasher.hash_one(key));
+        let index = first as usize % self.shards.len();
+        let key = u128::from(first) << 64 | u128::from(second);
         let mut shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
         let shard = &mut *shard;
-        if let Some(time) = shard.times.get_mut(key) {
+        if let Some(time) = shard.times.get_mut(&key) {
             *time = change(*time)?;
             return Ok(());
         }
@@ -62,7 +66,7 @@ impl Keys {
             return Ok(());
         }
         let time = change(0)?;
-        shard.times.insert(key.into(), time);
+        shard.times.insert(key, time);
         Ok(())
     }
 

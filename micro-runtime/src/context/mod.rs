@@ -246,6 +246,23 @@ impl Context {
         })
     }
 
+    /// The same context with an answer and an end of its own: it is not over when the caller goes away, but when
+    /// [`end_apart`](Self::end_apart) says so.
+    pub(crate) fn apart(&self) -> Self {
+        let incoming = self
+            .incoming
+            .as_ref()
+            .map(|incoming| Arc::new(Incoming::new(incoming.metadata.clone(), incoming.peer.clone())));
+        Self { incoming, ..self.clone() }
+    }
+
+    /// Says that what a context of its own is for is over.
+    pub(crate) fn end_apart(&self) {
+        if let Some(incoming) = &self.incoming {
+            incoming.end();
+        }
+    }
+
     /// Whether the service that this call is in stops: it takes no new calls, and waits for those in flight.
     ///
     /// It is `false` in a context that serves no call.

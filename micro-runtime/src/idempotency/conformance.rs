@@ -43,6 +43,7 @@ pub async fn run(make: impl Fn() -> Arc<dyn KeyStore>, short: Duration) -> Resul
         ("an answer is kept, with what it is the answer to", kit().kept().await),
         ("a key that was released is free", kit().released().await),
         ("a lease ends, and so does the right to finish", kit().over().await),
+        ("a lease that is renewed goes on, and one that is over does not", kit().renewed().await),
         ("an answer ends", kit().forgotten().await),
         ("only the holder of a lease ends it", kit().strangers().await),
         ("any key and any answer are kept as they are", kit().odd().await),
@@ -134,6 +135,24 @@ impl Kit {
         }
         let due = Begun::Running { fingerprint: "print".to_owned() };
         same(&due, &self.begin(&self.there, LONG).await?)?;
+        self.here.release(&self.key, &next).await
+    }
+
+    async fn renewed(&self) -> Result<()> {
+        let lease = self.lease(self.short * 2).await?;
+        self.there.renew(&self.key, &lease, LONG).await?;
+        sleep(self.short * 4).await;
+        let due = Begun::Running { fingerprint: "print".to_owned() };
+        same(&due, &self.begin(&self.there, LONG).await?)?;
+        let stranger = Lease::new(Uuid::new_v4().simple().to_string());
+        if self.here.renew(&self.key, &stranger, LONG).await.is_ok() {
+            return Err(Error::internal("a stranger renewed"));
+        }
+        self.here.release(&self.key, &lease).await?;
+        if self.here.renew(&self.key, &lease, LONG).await.is_ok() {
+            return Err(Error::internal("a lease that was released was renewed"));
+        }
+        let next = self.lease(LONG).await?;
         self.here.release(&self.key, &next).await
     }
 

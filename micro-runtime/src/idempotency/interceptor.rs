@@ -9,10 +9,11 @@ use tokio::time::{Instant, sleep};
 use super::fingerprint;
 use super::key::{KEY, check};
 use super::record::Record;
-use super::store::{Begun, KeyStore, Lease};
+use super::running::{Apart, Held, pass_on};
+use super::store::{Begun, KeyStore};
 use crate::call::{Interceptor, Invocation, Next, Payload};
 use crate::context::Context;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 
 /// How long an answer is kept, unless set.
@@ -48,10 +49,16 @@ type Scope = Arc<dyn Fn(&Context) -> String + Send + Sync>;
 /// | the answer is older than [`keep`](Self::keep) | run |
 ///
 /// An error is an answer as well where the handler has decided: `invalid_argument`, `not_found`, `already_exists`,
-/// `failed_precondition` and `out_of_range` are kept. After any other error, a panic, or a caller that went away the key
-/// is free, and the call can be made again: it did not come to an end. What it did until then it may do once more,
-/// so a handler still writes what it does in one transaction. The key of a node that died is free after its
-/// [`lease`](Self::lease).
+/// `failed_precondition` and `out_of_range` are kept. After any other error or a panic the key is free, and the call can
+/// be made again: it did not come to an end. What it did until then it may do once more, so a handler still
+/// writes what it does in one transaction. The key of a node that died is free after its [`lease`](Self::lease).
+///
+/// A caller that goes away, or whose deadline passes, does not stop what has begun: it may call again, and hears then how
+/// it ended. So the handler of a call with a key runs in a task of its own. It has [`lease`](Self::lease) to
+/// come to an end once nobody waits for it, and its context keeps the deadline, so that what it calls ends in time.
+/// No more than 1,024 run so at a time: what comes above that is dropped with its caller, like a call without a
+/// key. They do not count against the limits of a [`Protection`](crate::admission::Protection), and a service that
+/// stops does not wait for them.
 ///
 /// Calls without a key run as ever. A call that streams cannot have one, and is refused with `invalid_argument`.
 ///
@@ -66,6 +73,7 @@ pub struct Idempotency {
     compare: bool,
     required: Arc<BTreeSet<String>>,
     scope: Option<Scope>,
+    apart: Apart,
     counts: Arc<Tally>,
 }
 
@@ -82,7 +90,8 @@ pub struct KeyCounts {
     /// Calls that were refused: without a key where there must be one, with a key that was used for
     /// another request, or because the first one took too long.
     pub refused: u64,
-    /// Answers that could not be kept, or answers that came when their lease was over.
+    /// Answers that could not be kept, or answers that came when their lease was over: who asks again does
+    /// not get them.
     pub lost: u64,
 }
 
@@ -92,12 +101,13 @@ struct Tally {
     replayed: AtomicU64,
     waited: AtomicU64,
     refused: AtomicU64,
-    lost: AtomicU64,
+    lost: Arc<AtomicU64>,
 }
 
 impl Idempotency {
     /// Keeps keys and answers in this store.
     pub fn new(store: impl KeyStore) -> Self {
+        let counts = Arc::<Tally>::default();
         Self {
             store: Arc::new(store),
             keep: KEEP,
@@ -106,7 +116,8 @@ impl Idempotency {
             compare: true,
             required: Arc::default(),
             scope: None,
-            counts: Arc::default(),
+            apart: Apart::new(LEASE, counts.lost.clone()),
+            counts,
         }
     }
 
@@ -117,11 +128,13 @@ impl Idempotency {
         self
     }
 
-    /// How long a node that may have died keeps its key; 60 s unless set. Longer than any handler takes: a call
-    /// with a deadline has its key until then and a little longer in any case.
+    /// How long a node that may have died keeps its key; 60 s unless set. It is renewed three times as often while
+    /// the call runs, so a handler may take longer, unless it blocks its thread. It is also how long a handler
+    /// goes on whose caller has gone away.
     #[must_use]
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
+        self.apart.patience = time;
         self
     }
 
@@ -222,17 +235,17 @@ impl Idempotency {
 
     /// Gets the key for this call, or the answer of another one.
     async fn begin(&self, call: &Invocation, key: String, print: &str) -> Result<Mine> {
-        let lease = call.context.remaining().map_or(self.lease, |left| self.lease.max(left + MARGIN));
+        let time = call.context.remaining().map_or(self.lease, |left| self.lease.max(left + MARGIN));
         let until = Instant::now().checked_add(self.wait);
         let mut pause = PAUSES.0;
         let mut waits = false;
         loop {
-            let begun = self.store.begin(&key, print, lease).await;
+            let begun = self.store.begin(&key, print, time).await;
             let begun = begun.map_err(|error| error.context("cannot look up the idempotency key"))?;
             match begun {
                 Begun::Yours(lease) => {
                     count(&self.counts.ran);
-                    return Ok(Mine::Key(Held { store: self.store.clone(), key, lease: Some(lease) }));
+                    return Ok(Mine::Key(Held::new(self.store.clone(), key, lease, time)));
                 }
                 Begun::Running { fingerprint } | Begun::Done { fingerprint, .. }
                     if self.compare && fingerprint != print =>
@@ -261,32 +274,6 @@ impl Idempotency {
             }
         }
     }
-
-    /// Runs the call, and keeps its answer.
-    async fn run(&self, call: Invocation, next: Next, held: Held) -> Result<Payload> {
-        let (context, method) = (call.context.clone(), call.method);
-        let answered = next.run(call).await;
-        let answer = match &answered {
-            Ok(Payload::Message(message)) => Ok(message),
-            Err(error) if is_decided(error) => Err(error),
-            Ok(Payload::Stream(_)) | Err(_) => {
-                held.release().await;
-                return answered;
-            }
-        };
-        let kept = match Record::write(answer, context.reply_so_far()) {
-            Ok(record) => held.finish(record, self.keep).await,
-            Err(error) => {
-                held.release().await;
-                Err(error)
-            }
-        };
-        if let Err(error) = kept {
-            count(&self.counts.lost);
-            tracing::warn!(method = method.path, %error, "an answer was not kept for its idempotency key");
-        }
-        answered
-    }
 }
 
 impl Interceptor for Idempotency {
@@ -308,7 +295,7 @@ impl Interceptor for Idempotency {
         let print = if self.compare { fingerprint::of(request)? } else { String::new() };
         let key = self.key(&call, key);
         match self.begin(&call, key, &print).await? {
-            Mine::Key(held) => self.run(call, next, held).await,
+            Mine::Key(held) => self.apart.run(call, next, held, self.keep).await,
             Mine::Answer(record) => replay(*record, &call),
         }
     }
@@ -320,73 +307,11 @@ enum Mine {
     Answer(Box<Record>),
 }
 
-/// A key that this call has, until it is dropped.
-struct Held {
-    store: Arc<dyn KeyStore>,
-    key: String,
-    lease: Option<Lease>,
-}
-
-impl Held {
-    async fn finish(mut self, record: bytes::Bytes, keep: Duration) -> Result<()> {
-        let Some(lease) = self.lease.clone() else { return Ok(()) };
-        let finished = self.store.finish(&self.key, &lease, record, keep).await;
-        // Where it is not kept it is released as well: what drops this sees to that.
-        if finished.is_ok() {
-            self.lease = None;
-        }
-        finished
-    }
-
-    async fn release(mut self) {
-        if let Some(lease) = &self.lease {
-            note(self.store.release(&self.key, lease).await);
-            self.lease = None;
-        }
-    }
-}
-
-impl Drop for Held {
-    /// The caller went away, or the handler panicked. Where there is no runtime any more, the lease ends by itself.
-    fn drop(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (store, key) = (self.store.clone(), std::mem::take(&mut self.key));
-        runtime.spawn(async move { note(store.release(&key, &lease).await) });
-    }
-}
-
-fn note(released: Result<()>) {
-    if let Err(error) = released {
-        tracing::warn!(%error, "an idempotency key was not released, and is free when its lease is over");
-    }
-}
-
 /// Answers as the first time.
 fn replay(record: Record, call: &Invocation) -> Result<Payload> {
-    let (headers, trailers) = (record.headers()?, record.trailers()?);
-    for (name, value) in headers.iter() {
-        call.context.set_header(name, value)?;
-    }
-    for (name, value) in trailers.iter() {
-        call.context.set_trailer(name, value)?;
-    }
+    pass_on(&call.context, (&record.headers()?, &record.trailers()?))?;
     call.context.set_header(REPLAYED, "true")?;
     record.into_answer(call.method).map(Payload::Message)
-}
-
-/// Whether an error is the answer of a handler that knows how it ends, and would end so again.
-fn is_decided(error: &Error) -> bool {
-    let decided = matches!(
-        error.code(),
-        Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-    );
-    // What another service answered is not this one's answer unless it says so.
-    decided && error.origin().is_none()
 }
 
 #[cold]
@@ -397,7 +322,7 @@ fn streams(call: &Invocation) -> Error {
     ))
 }
 
-fn count(count: &AtomicU64) {
+pub(super) fn count(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
 }
 

@@ -122,12 +122,18 @@ impl KeyStore for MemoryKeys {
         Ok(Begun::Yours(held))
     }
 
+    async fn renew(&self, key: &str, lease: &Lease, time: Duration) -> Result<()> {
+        let (mut kept, now) = (self.lock(), Instant::now());
+        kept.sweep(now);
+        let (key, entry) = kept.take(key, lease).ok_or_else(over)?;
+        kept.put(key, Entry { ends: end(now, time), ..entry });
+        Ok(())
+    }
+
     async fn finish(&self, key: &str, lease: &Lease, answer: Bytes, keep: Duration) -> Result<()> {
         let (mut kept, now) = (self.lock(), Instant::now());
         kept.sweep(now);
-        let Some((key, entry)) = kept.take(key, lease) else {
-            return Err(Error::aborted("the lease on the idempotency key was over before the call was done"));
-        };
+        let (key, entry) = kept.take(key, lease).ok_or_else(over)?;
         if kept.bytes + size(&key, &answer) > self.max_bytes {
             return Err(Error::resource_exhausted(format!(
                 "there is no room to keep an answer of {} bytes (the option `max_bytes` of `MemoryKeys`)",
@@ -186,6 +192,11 @@ impl Entry {
             State::Done(answer) => answer,
         }
     }
+}
+
+#[cold]
+fn over() -> Error {
+    Error::aborted("the lease on the idempotency key was over before the call was done")
 }
 
 fn size(key: &str, answer: &[u8]) -> usize {

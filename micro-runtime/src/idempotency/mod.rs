@@ -24,6 +24,7 @@ mod interceptor;
 mod key;
 mod memory;
 mod record;
+mod running;
 mod store;
 
 pub use interceptor::{Idempotency, KeyCounts};

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// share, since a repeated call may come to another node: implement this over a database that can insert
 /// where there is nothing, and try it with the kit in [`conformance`](super::conformance).
 ///
-/// A key is free, or it has a lease, or it has an answer. All three calls are atomic.
+/// A key is free, or it has a lease, or it has an answer. All calls are atomic.
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
     /// Takes a lease on a key that is free, or says why there is none.
@@ -20,6 +20,10 @@ pub trait KeyStore: Send + Sync + 'static {
     /// `fingerprint` tells requests apart; it is kept with the key. A lease that was neither finished nor
     /// released within `lease` is as if it were not: its holder is taken for dead.
     async fn begin(&self, key: &str, fingerprint: &str, lease: Duration) -> Result<Begun>;
+
+    /// Makes a lease end so long from now on: its holder still runs. It is an error if the lease does not hold any
+    /// more.
+    async fn renew(&self, key: &str, lease: &Lease, time: Duration) -> Result<()>;
 
     /// Keeps the answer for this time from now on, after which the key is free. It is an error if the lease
     /// does not hold any more.
@@ -68,6 +72,10 @@ impl Lease {
 impl<T: KeyStore + ?Sized> KeyStore for Arc<T> {
     async fn begin(&self, key: &str, fingerprint: &str, lease: Duration) -> Result<Begun> {
         (**self).begin(key, fingerprint, lease).await
+    }
+
+    async fn renew(&self, key: &str, lease: &Lease, time: Duration) -> Result<()> {
+        (**self).renew(key, lease, time).await
     }
 
     async fn finish(&self, key: &str, lease: &Lease, answer: Bytes, keep: Duration) -> Result<()> {

@@ -169,8 +169,7 @@ impl Watcher {
             self.told_all = true;
             self.queue.push_back(Change::Snapshot(current.values().cloned().collect()));
         } else {
-            let gone = self.told.keys().filter(|id| !current.contains_key(*id));
-            self.queue.extend(gone.map(|id| Change::Remove(id.clone())));
+            // Those that came first: where all nodes are replaced there is one at every moment.
             let new = current.iter().filter(|(id, registration)| {
                 // A renewal that changed nothing is no news.
                 self.told
@@ -178,6 +177,8 @@ impl Watcher {
                     .is_none_or(|told| !Arc::ptr_eq(told, registration) && told != *registration)
             });
             self.queue.extend(new.map(|(_, registration)| Change::Put(registration.clone())));
+            let gone = self.told.keys().filter(|id| !current.contains_key(*id));
+            self.queue.extend(gone.map(|id| Change::Remove(id.clone())));
         }
         self.told = current;
         next_expiry

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use micro::client::{HttpVersion, Protocol, RetryBudget};
 use micro::selector::Random;
-use micro::{Client, Code, Environment};
+use micro::server::Limits;
+use micro::{Client, Code, Context, Environment};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::lab::{ProbeClient, read, write};
+use crate::lab::{Lab, ProbeClient, read, write};
 
 /// A server that answers every call with this, over HTTP/1.1.
 struct Node {
@@ -112,6 +114,8 @@ async fn moving_from_full_nodes_is_paid_from_the_budget() {
     }
     assert_eq!(calls(&all), 11);
     assert!(client.stats()[0].budget_refusals >= 9);
+    // Who says that it is busy is not broken.
+    assert!(client.nodes("probe").unwrap().iter().all(|node| node.failures == 0 && node.ejections == 0));
 }
 
 #[tokio::test]
@@ -120,4 +124,19 @@ async fn a_full_node_that_asks_not_to_be_tried_again_ends_the_call() {
     let client = ProbeClient::new(&client(&all).build());
     read(&client).await.unwrap_err();
     assert_eq!(calls(&all), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_takes_no_more_calls_at_a_time_is_not_unreachable() {
+    let mut lab = Lab::new(0).await;
+    lab.join(|service| service.limits(Limits::new().max_concurrent_streams(1))).await;
+    let client = lab.builder().protocol(Protocol::Grpc).max_connections_per_node(1).retries(0).build();
+    let probe = ProbeClient::new(&client);
+    read(&probe).await.unwrap();
+    lab.hangs(0);
+    let call = || probe.read(&Context::new(), "it".to_owned()).timeout(Duration::from_secs(3)).into_future();
+    let (one, other) = tokio::join!(call(), call());
+    let messages = [one, other].map(|answer| answer.unwrap_err().message().to_owned());
+    assert!(messages.iter().any(|message| message.contains("was not sent")), "{messages:?}");
+    assert_eq!(client.nodes("probe").unwrap()[0].ejections, 0);
 }

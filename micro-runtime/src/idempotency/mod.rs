@@ -1,4 +1,4 @@
-//! Calls that are made twice, and done once.
+//! Calls that are made twice, and answered from what was done the first time.
 //!
 //! A caller that got no answer does not know whether its call was done. With a key for what it wants done,
 //! [`Call::idempotency_key`](crate::Call::idempotency_key), it can ask again, and [`Idempotency`] on the service

@@ -23,8 +23,18 @@ pub(super) struct Record {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
-    Message { format: String, message: String },
-    Error { code: u32, message: String, details: Vec<(String, String)>, metadata: Vec<(String, String)> },
+    Message {
+        format: String,
+        message: String,
+    },
+    Error {
+        code: u32,
+        message: String,
+        details: Vec<(String, String)>,
+        metadata: Vec<(String, String)>,
+    },
+    /// There was one, and it could not be kept.
+    Lost,
 }
 
 impl Record {
@@ -54,6 +64,9 @@ impl Record {
             .map_err(|error| Error::internal("an answer cannot be written down").with_source(error))
     }
 
+    /// The record of an answer that cannot be kept.
+    pub(super) const LOST: &'static [u8] = br#"{"answer":"lost"}"#;
+
     /// Reads what was written.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         serde_json::from_slice(bytes).map_err(unreadable)
@@ -71,6 +84,10 @@ impl Record {
     pub(super) fn into_answer(self, method: &MethodDescriptor) -> Result<AnyMessage> {
         match self.answer {
             Answer::Message { format, message } => method.response.decode(&format, decode(&message)?),
+            Answer::Lost => Err(Error::data_loss(
+                "the call with this idempotency key was done, and its answer could not be kept: look at what it did, and \
+                 do not make it again",
+            )),
             Answer::Error { code, message, details, metadata: entries } => {
                 let mut error = Error::new(Code::from_number(code).unwrap_or(Code::Unknown), message);
                 for (name, value) in details {
@@ -113,6 +130,12 @@ mod tests {
 
     const METHOD: MethodDescriptor =
         MethodDescriptor::new::<(), Vec<String>>("test.v1.Probe", "Ask", "/test.v1.Probe/Ask", "");
+
+    #[test]
+    fn an_answer_that_was_not_kept_is_said_to_be_lost() {
+        let record = Record::read(Record::LOST).unwrap();
+        assert_eq!(record.into_answer(&METHOD).unwrap_err().code(), Code::DataLoss);
+    }
 
     proptest! {
         #[test]

@@ -125,14 +125,7 @@ impl Apart {
                 return answered;
             }
         };
-        let kept = match Record::write(answer, context.reply_so_far()) {
-            Ok(record) => held.finish(record, keep).await,
-            Err(error) => {
-                held.release().await;
-                Err(error)
-            }
-        };
-        if let Err(error) = kept {
+        if let Err(error) = held.finish(Record::write(answer, context.reply_so_far()), keep).await {
             count(&self.lost);
             tracing::warn!(method = method.path, %error, "an answer was not kept for its idempotency key");
         }
@@ -185,13 +178,21 @@ impl Held {
         }
     }
 
-    async fn finish(mut self, record: Bytes, keep: Duration) -> Result<()> {
+    /// Keeps the record, or else that there was one. Where neither can be kept the lease ends by itself, and those that
+    /// ask again wait until then: what was done is not free to be done again at once.
+    async fn finish(mut self, record: Result<Bytes>, keep: Duration) -> Result<()> {
         let Some(lease) = self.lease.clone() else { return Ok(()) };
-        let finished = self.store.finish(&self.key, &lease, record, keep).await;
-        // Where it is not kept it is released as well: what drops this sees to that.
-        if finished.is_ok() {
-            self.lease = None;
+        let finished = match record {
+            Ok(record) => self.store.finish(&self.key, &lease, record, keep).await,
+            Err(error) => Err(error),
+        };
+        if finished.is_err() {
+            let lost = Bytes::from_static(Record::LOST);
+            if let Err(error) = self.store.finish(&self.key, &lease, lost, keep).await {
+                tracing::warn!(%error, "it was not kept either that there was an answer");
+            }
         }
+        self.lease = None;
         finished
     }
 
@@ -313,6 +314,15 @@ mod tests {
         assert_eq!((quick.pay("a").await.unwrap(), quick.counts()), (1, (1, 1)));
         // The key of the other one is free.
         assert_eq!((slow.pay("b").await.unwrap(), slow.counts()), (2, (2, 1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_there_is_no_room_for_is_lost_and_not_given_anew() {
+        let once = Idempotency::new(MemoryKeys::new().max_bytes(320));
+        let till = Till::new(&once, SECOND);
+        assert_eq!(till.pay("a").await.unwrap(), 1);
+        assert_eq!(till.pay("a").await.unwrap_err().code(), Code::DataLoss);
+        assert_eq!((till.counts(), once.counts().lost), ((1, 1), 1));
     }
 
     #[tokio::test(start_paused = true)]

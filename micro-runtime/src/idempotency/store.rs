@@ -26,7 +26,8 @@ pub trait KeyStore: Send + Sync + 'static {
     async fn renew(&self, key: &str, lease: &Lease, time: Duration) -> Result<()>;
 
     /// Keeps the answer for this time from now on, after which the key is free. It is an error if the lease
-    /// does not hold any more.
+    /// does not hold any more. Where it fails for another reason, as there is no room for the answer, the lease stays as it
+    /// is: what follows is a shorter answer, which says that there was one.
     async fn finish(&self, key: &str, lease: &Lease, answer: Bytes, keep: Duration) -> Result<()>;
 
     /// Makes the key free. Where the lease does not hold any more nothing happens.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::members::Members;
-use super::message::{Action, Message, QUERY, WATCH, kept};
+use super::message::{Action, Message, QUERY, WATCH, kept, read_answer};
 use crate::error::{Error, Result};
 use crate::registry::roll_call::{self, HURRY, MISSES};
 use crate::registry::{Labels, Registration, ServiceRecord};
@@ -229,7 +229,7 @@ impl Link {
             if self.is_own(&answer) {
                 continue;
             }
-            match serde_json::from_slice::<Option<ServiceRecord>>(&answer.payload) {
+            match read_answer(&answer.payload) {
                 Ok(record) => record
                     .and_then(|record| kept(record, answer.payload.len()))
                     .into_iter()
@@ -254,7 +254,7 @@ impl Link {
 }
 
 fn parse(message: &async_nats::Message) -> Option<Message> {
-    serde_json::from_slice(&message.payload)
+    Message::read(&message.payload)
         .inspect_err(|error| {
             tracing::debug!(%error, subject = %message.subject, "ignored a message that is no registry's");
         })

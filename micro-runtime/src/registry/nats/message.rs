@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::ServiceRecord;
+use crate::error::Result;
+use crate::registry::{ServiceRecord, record};
 
 /// Where questions are asked; answers go to the reply subject of each.
 pub(super) const QUERY: &str = "micro.nats.query";
@@ -44,6 +45,12 @@ impl Message {
         Self { service: Some(service), action }
     }
 
+    /// What a peer said, where it has not too much of anything.
+    pub(super) fn read(json: &[u8]) -> Result<Self> {
+        let Self { service, action } = record::parse(json)?;
+        Ok(Self { service: service.map(record::bounded).transpose()?, action })
+    }
+
     /// Asks for one service.
     pub(super) fn get(name: &str) -> Self {
         Self::new(Action::Get, ServiceRecord { name: name.to_owned(), ..ServiceRecord::default() })
@@ -53,6 +60,11 @@ impl Message {
     pub(super) fn list() -> Self {
         Self { service: None, action: Action::List }
     }
+}
+
+/// What a peer answered, where it has not too much of anything.
+pub(super) fn read_answer(json: &[u8]) -> Result<Option<ServiceRecord>> {
+    record::parse::<Option<ServiceRecord>>(json)?.map(record::bounded).transpose()
 }
 
 /// The longest name or version, and the largest metadata of a node, that is kept, in bytes.
@@ -112,6 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn what_has_more_than_any_program_is_not_read() {
+        let record = |endpoints: usize| {
+            let endpoints = vec!["{}"; endpoints].join(",");
+            format!(r#"{{"name":"a","endpoints":[{endpoints}]}}"#)
+        };
+        let message = |endpoints| format!(r#"{{"Service":{},"Action":"create"}}"#, record(endpoints));
+        assert!(Message::read(message(1000).as_bytes()).is_ok());
+        assert!(read_answer(record(1000).as_bytes()).is_ok());
+        for endpoints in [1001, 300_000] {
+            assert!(Message::read(message(endpoints).as_bytes()).is_err());
+            assert!(read_answer(record(endpoints).as_bytes()).is_err());
+        }
+        assert!(read_answer(b"null").is_ok_and(|answer| answer.is_none()));
+    }
+
+    #[test]
     fn a_message_that_would_become_much_more_is_cut() {
         let mut record = Registration::new("greeter", Node::new("greeter-1", "10.0.0.5:7000")).to_record();
         record.endpoints.push(crate::registry::EndpointRecord::default());
@@ -130,7 +158,7 @@ mod tests {
         fn any_bytes_are_a_message_or_an_error(
             bytes in r#"\{"Service":(null|\{"name":"[a-z]{0,3}"(,"nodes":(null|\[\{\}\]))?\}|[0-9]),"Action":"[a-z]{0,6}"\}?|.{0,30}"#,
         ) {
-            if let Ok(message) = serde_json::from_str::<Message>(&bytes) {
+            if let Ok(message) = Message::read(bytes.as_bytes()) {
                 prop_assert!(serde_json::to_string(&message).is_ok());
             }
         }

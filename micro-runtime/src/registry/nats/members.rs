@@ -355,7 +355,7 @@ mod tests {
         let left = leave();
         assert!(members.own().is_empty() && members.withdraw(&node("1", "x:2")).is_none());
         assert_eq!(members.withdraw(&node("1", "x:1")), Some(left.clone()), "a second try says it again");
-        assert_eq!(members.leaving(), [left.clone()]);
+        assert_eq!(members.leaving(), std::slice::from_ref(&left));
         members.told(&left);
         assert!(members.leaving().is_empty() && members.withdraw(&node("1", "x:1")).is_none());
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Kit, LONG, Scenario};
 use crate::error::{Code, Error, Result};
-use crate::registry::{Discovery, Registration, Registry, Snapshot, View};
+use crate::registry::{Discovery, DiscoveryOptions, Registration, Registry, Snapshot, View};
 
 /// Breaks the server of a registry, and mends it. The test of a driver has one for a server of its own.
 #[async_trait]
@@ -39,6 +39,10 @@ pub(super) const SCENARIOS: &[(&str, Scenario)] = &[
 /// Everything is as it should be this long after the server is back, at the latest: clients that lost a server begin again after up to
 /// five seconds.
 const RECOVERY: Duration = Duration::from_secs(30);
+
+/// How long views keep nodes that a server does not know which lost its data: less than [`RECOVERY`], so that it is seen that
+/// they go.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Longer than any driver waits for a server that does not answer.
 const FAILS_WITHIN: Duration = Duration::from_secs(15);
@@ -143,7 +147,7 @@ impl Kit {
 
     /// A view from the other side, and what keeps it.
     async fn view(&self) -> Result<(Discovery, Arc<View>)> {
-        let discovery = Discovery::new(self.there.clone());
+        let discovery = Discovery::with_options(self.there.clone(), DiscoveryOptions::new().grace(GRACE));
         let view = discovery.view(&self.service)?;
         view.ready(Some(Instant::now() + RECOVERY)).await?;
         Ok((discovery, view))

@@ -21,6 +21,11 @@ impl Who {
         Ok(self.0)
     }
 
+    #[micro(idempotent)]
+    pub async fn read(&self, _ctx: &Context, _request: ()) -> Result<usize> {
+        Ok(self.0)
+    }
+
     pub async fn tell(&self, _ctx: &Context, times: usize, out: &mut Sender<usize>) -> Result<()> {
         for _ in 0..times {
             out.send(self.0).await?;
@@ -395,4 +400,18 @@ async fn an_attempt_to_connect_that_breaks_is_not_the_last_one() {
     let client = WhoClient::new(&client);
     assert_eq!(client.am_i(&Context::new(), ()).await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(client.am_i(&Context::new(), ()).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_cannot_be_reached_is_asked_again_where_it_is_the_only_one_and_the_call_may_be_retried() {
+    let registry = Memory::new();
+    dead_node(&registry, "who-dead").await;
+    let client = Client::builder().environment(Environment::empty()).registry(registry).build();
+    let who = WhoClient::new(&client);
+    let error = who.read(&Context::new(), ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.message().ends_with("3 attempts were made"), "{error}");
+    let error = who.am_i(&Context::new(), ()).await.unwrap_err();
+    assert!(!error.message().contains("attempts"), "{error}");
+    assert_eq!(client.stats()[0].retries, 2);
 }

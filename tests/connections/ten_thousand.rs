@@ -72,6 +72,7 @@ fn ten_thousand_streams_that_were_opened_and_dropped_leave_nothing_behind() {
         // There are a hundred at a time, and a node has four connections at the most.
         assert!(connections <= 4, "{protocol}: {connections} connections");
         assert!(tasks <= 2, "{protocol}: {tasks} tasks more");
-        assert!(bytes < 64 * 1024, "{protocol}: {bytes} bytes more");
+        // What a stream left behind would be more than this; tables and buffers grow a little.
+        assert!(bytes < 10_000 * 16, "{protocol}: {bytes} bytes more");
     }
 }

@@ -467,10 +467,8 @@ impl Tried {
         let Some(Attempt { error: last, node, .. }) = self.nodes.pop() else {
             return Error::unavailable(format!("no node of `{service}` is known")).never_processed();
         };
-        // Who refused is there, be it the only one, and may take the call later.
-        if is_refusal(&last) {
-            self.last = Some(node);
-        }
+        // It is known, be it the only one, and may take the call a moment later.
+        self.last = Some(node);
         if self.nodes.is_empty() {
             return last;
         }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Memory, Registry, Static};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The name of the registry that is used where nobody chose one.
 pub const DEFAULT: &str = "mdns";
@@ -76,7 +76,7 @@ fn without(name: &str, address: Option<&str>, registry: Arc<dyn Registry>) -> Re
     match address {
         Some(address) => Err(Error::invalid_argument(format!(
             "the registry `{name}` has no address, and `{address}` was given: leave the address away, \
-             or choose the registry that is there"
+             or choose the registry that is there with MICRO_REGISTRY"
         ))),
         None => Ok(registry),
     }
@@ -99,7 +99,12 @@ pub fn from_environment(environment: &Environment) -> Result<Arc<dyn Registry>> 
         tracing::info!(variable = "MICRO_REGISTRY", value, "chosen by the environment");
     }
     let name = name.as_deref().unwrap_or(DEFAULT);
-    make(name, address.as_deref(), environment).map_err(|error| error.context("MICRO_REGISTRY"))
+    make(name, address.as_deref(), environment).map_err(|error| {
+        // Where the name is one, it is what was given with it.
+        let is_known = KNOWN.iter().any(|(known, _)| *known == name);
+        let is_address = is_known && address.is_some() && error.code() == Code::InvalidArgument;
+        error.context(if is_address { "MICRO_REGISTRY_ADDRESS" } else { "MICRO_REGISTRY" })
+    })
 }
 
 #[cold]
@@ -119,6 +124,20 @@ fn not_here(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_variable_that_is_wrong_is_named() {
+        let wrong = |registry, address| {
+            let environment = [("MICRO_REGISTRY", registry), ("MICRO_REGISTRY_ADDRESS", address)];
+            from_environment(&Environment::from_iter(environment)).unwrap_err().message().to_owned()
+        };
+        assert!(wrong("static", "127.0.0.1:7000").starts_with("MICRO_REGISTRY_ADDRESS: `127.0.0.1:7000` is"));
+        assert!(
+            wrong("memory", "x:1")
+                .starts_with("MICRO_REGISTRY_ADDRESS: the registry `memory` has no address")
+        );
+        assert!(wrong("zookeeper", "x:1").starts_with("MICRO_REGISTRY: there is no registry `zookeeper`"));
+    }
 
     #[test]
     fn an_unknown_registry_is_an_error_with_the_known_names() {

@@ -93,6 +93,14 @@ impl Static {
             let list = List::from_line(text).map_err(Error::invalid_argument)?;
             return Ok(Self::fixed(Ok(list)));
         }
+        if let Some((host, port)) = text.rsplit_once(':')
+            && !host.contains(['/', '\\'])
+            && port.parse::<u16>().is_ok()
+        {
+            return Err(Error::invalid_argument(format!(
+                "`{text}` is an address and says of no service: write `greeter={text}`, or the path of a file"
+            )));
+        }
         Ok(Self::file(text))
     }
 

@@ -192,8 +192,8 @@ impl Idempotency {
         }
     }
 
-    /// Shows the counts in these metrics, those of the service for example: see
-    /// [what is counted](crate::manual::metrics). Clones share them, and are shown once.
+    /// Shows the counts in these metrics, those of the service for example. Clones share them, and are shown
+    /// once.
     ///
     /// ```
     /// # use micro_runtime::{Metrics, idempotency::{Idempotency, MemoryKeys}};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::Channel;
 use super::retry::Wishes;
@@ -260,6 +261,8 @@ impl<A, B> fmt::Debug for Call<A, B> {
 pub struct Response<B> {
     pub(super) answer: B,
     pub(super) around: Option<Arc<Around>>,
+    /// When it came, where that is known.
+    pub(super) heard: Option<Instant>,
 }
 
 impl<B> Response<B> {

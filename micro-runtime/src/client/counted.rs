@@ -54,16 +54,16 @@ pub(super) fn ended<B: Body>(
     mut counting: Counting<'_>,
 ) -> Result<Response<B>> {
     match answered {
-        Ok(Response { answer, around }) if B::STREAM => {
+        Ok(Response { answer, around, heard }) if B::STREAM => {
             let answer = answer.wrapped(Ears(counting.into_owned()));
             let answer = match &around {
                 Some(around) => answer.with_around(around),
                 None => answer,
             };
-            Ok(Response { answer, around })
+            Ok(Response { answer, around, heard })
         }
         Ok(response) => {
-            counting.end(None);
+            counting.end_at(None, response.heard);
             Ok(response)
         }
         Err(error) => {

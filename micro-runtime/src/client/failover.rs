@@ -56,7 +56,10 @@ pub(super) async fn send(
                 stage.set(Stage::CONNECTING);
                 tried.pick(core, &fleet, &outgoing.route)?
             }
-            None => hold(limit, look_up(core, channel, &outgoing.route, tried, stage).boxed()).await?,
+            None => {
+                tried.began = None;
+                hold(limit, look_up(core, channel, &outgoing.route, tried, stage).boxed()).await?
+            }
         };
         let Some(mut pick) = picked else {
             if tried.begins_anew() {
@@ -78,7 +81,7 @@ pub(super) async fn send(
                 return match hold(limit, answer).await {
                     Ok(answer) => {
                         if !unheard {
-                            pick.report(Outcome::Ok, start.elapsed());
+                            pick.answers(start);
                         }
                         Ok((local::answer(answer), pick))
                     }
@@ -170,7 +173,7 @@ pub(super) async fn send(
         match answered {
             Ok(answer) => {
                 if !unheard {
-                    pick.report(Outcome::Ok, start.elapsed());
+                    pick.answers(start);
                 }
                 return Ok((answer, pick));
             }
@@ -294,6 +297,8 @@ pub(super) fn outcome(error: &Error) -> Outcome {
 /// The nodes that did not take the request, and why.
 #[derive(Default)]
 pub(super) struct Tried {
+    /// When the call began, until its first node is picked: that is the same moment.
+    began: Option<Instant>,
     nodes: Vec<Attempt>,
     /// How many of them were out of use already.
     last_resorts: u32,
@@ -324,6 +329,11 @@ impl Tried {
     /// For an attempt of a call that has others. It `repeats` a node of theirs where no other one is left.
     pub(super) fn avoiding(avoided: Arc<Avoided>, repeats: bool, overdue: Arc<Overdue>) -> Self {
         Self { avoided: Some(avoided), repeats, overdue: Some(overdue), ..Self::default() }
+    }
+
+    /// For the first attempt of a call that begins now.
+    pub(super) fn from(began: Instant) -> Self {
+        Self { began: Some(began), ..Self::default() }
     }
 
     /// Whether no node was found that could be tried.
@@ -435,10 +445,11 @@ impl Tried {
     /// Picks among the nodes that are in use, and among all where none is: a node that was
     /// unreachable a moment ago is better than no answer. Fails where there are nodes, but none that the call wants.
     fn pick(&mut self, core: &Core, fleet: &Fleet, route: &Route) -> Result<Option<Pick>> {
+        let now = self.began.take();
         let has = |node: &Candidate| self.has(node);
         let all = self.nodes.is_empty() && self.avoided.is_none();
         let excluded: Option<&dyn Fn(&Candidate) -> bool> = if all { None } else { Some(&has) };
-        if let Some(pick) = core.balancing.pick(fleet, route.key, excluded) {
+        if let Some(pick) = core.balancing.pick(fleet, route.key, excluded, now) {
             return Ok(Some(pick));
         }
         self.pick_any(core, fleet, route)

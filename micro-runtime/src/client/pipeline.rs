@@ -40,7 +40,7 @@ impl<A: Body, B: Body> Call<A, B> {
                 Ok(body) => {
                     let mut outgoing = outgoing(core, method, context, &encoding, body);
                     drop(encoding);
-                    transmit(channel, context, wishes, &mut outgoing, &mut limit).await
+                    transmit(channel, context, wishes, &mut outgoing, &mut limit, now).await
                 }
                 Err(error) => Err(error),
             }
@@ -95,9 +95,11 @@ async fn intercepted<A: Body, B: Body>(
             async move {
                 let core = channel.0.client.core()?;
                 let body = local::body_of::<A>(core, call.request, &encoding.codec)?;
-                let mut limit = Limit::new(&call.context, method, Instant::now());
+                let now = Instant::now();
+                let mut limit = Limit::new(&call.context, method, now);
                 let mut outgoing = outgoing(core, method, &call.context, &encoding, body);
-                let sent = transmit(&channel, &call.context, wishes.as_ref(), &mut outgoing, &mut limit);
+                let wishes = wishes.as_ref();
+                let sent = transmit(&channel, &call.context, wishes, &mut outgoing, &mut limit, now);
                 let response: Response<B> = sent.await?;
                 *passed.lock().unwrap_or_else(PoisonError::into_inner) = response.around.clone();
                 Ok(match (response.answer.into_payload(), response.around) {
@@ -114,7 +116,7 @@ async fn intercepted<A: Body, B: Body>(
     let payload = hold(&limit, core.interceptors.run(invocation, last)).await?;
     let around = payload.around().cloned();
     let around = around.or_else(|| passed.lock().unwrap_or_else(PoisonError::into_inner).take());
-    Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around })
+    Ok(Response { answer: surrounded(B::from_payload(payload)?, around.as_ref()), around, heard: None })
 }
 
 /// The call as a protocol sends it.
@@ -144,14 +146,16 @@ async fn transmit<B: Body>(
     wishes: Option<&Wishes>,
     outgoing: &mut Outgoing,
     limit: &mut Option<Limit>,
+    began: Instant,
 ) -> Result<Response<B>> {
     let core = channel.0.client.core()?;
-    let given = Given { core, channel, context, wishes, limit };
+    let given = Given { core, channel, context, wishes, limit, began };
     if coalesce::applies(&given, outgoing) {
         let answer = coalesce::ask(given, outgoing).await?;
         let method = outgoing.method;
         let read = B::read(answer.body, &outgoing.codec, |error| unreadable(method, error))?;
-        return Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around });
+        let answered = surrounded(read, answer.around.as_ref());
+        return Ok(Response { answer: answered, around: answer.around, heard: None });
     }
     given.begin()?;
     let (answer, pick) = if given.sources().races(outgoing) {
@@ -163,6 +167,7 @@ async fn transmit<B: Body>(
     let method = outgoing.method;
     let explain = |error| unreadable(method, error);
     let codec = &outgoing.codec;
+    let heard = pick.answered();
     let read = match answer.body {
         Inbound::One(message) => B::read(Inbound::One(message), codec, explain)?,
         Inbound::Many(messages) => {
@@ -172,7 +177,7 @@ async fn transmit<B: Body>(
             carried.take::<B>(codec, explain)?.wrapped(Keeper { limit: limit.take(), pick })
         }
     };
-    Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around })
+    Ok(Response { answer: surrounded(read, answer.around.as_ref()), around: answer.around, heard })
 }
 
 /// The answer with the metadata around it, where there is any.

@@ -83,8 +83,14 @@ pub(crate) struct Counting<'a> {
 impl Counting<'_> {
     /// The call ended: well where there is no code. Only the first end counts.
     pub(crate) fn end(&mut self, end: Option<Code>) {
+        self.end_at(end, None);
+    }
+
+    /// The same where somebody looked at the clock when it ended.
+    pub(crate) fn end_at(&mut self, end: Option<Code>, at: Option<Instant>) {
         if !std::mem::replace(&mut self.ended, true) {
-            self.calls.end(end, self.since.elapsed());
+            let at = at.unwrap_or_else(Instant::now);
+            self.calls.end(end, at.saturating_duration_since(self.since));
         }
     }
 

@@ -1,6 +1,8 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::choice::Policy;
 use super::{Candidate, CandidateSet, Choice, Fleet, Pick, Selector};
 
@@ -15,15 +17,17 @@ pub(crate) struct Balancing {
 }
 
 impl Balancing {
-    /// Picks a node that is in use and not excluded; `None` where there is none.
+    /// Picks a node that is in use and not excluded; `None` where there is none. Who knows what time it is `now` saves
+    /// a look at the clock.
     pub(crate) fn pick(
         &self,
         fleet: &Fleet,
         key: Option<NonZeroU64>,
         excluded: Option<&dyn Fn(&Candidate) -> bool>,
+        now: Option<Instant>,
     ) -> Option<Pick> {
         for tier in fleet.tiers(key) {
-            let choice = self.choice(&tier.set, key, excluded).within(fleet.everyone());
+            let choice = self.choice(&tier.set, key, excluded).within(fleet.everyone()).at(now);
             if tier.yields && tier.set.is_half_out(|node| node.is_plain() || choice.is_in_use(node)) {
                 continue;
             }
@@ -31,7 +35,7 @@ impl Balancing {
                 return Some(pick);
             }
         }
-        self.choose(&self.choice(fleet.everyone(), key, excluded))
+        self.choose(&self.choice(fleet.everyone(), key, excluded).at(now))
     }
 
     /// Picks one of these nodes, be it in use or not.

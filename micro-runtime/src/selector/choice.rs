@@ -85,6 +85,12 @@ impl<'a> Choice<'a> {
         self
     }
 
+    /// The same, made then; it asks the clock where that is not known.
+    pub(crate) fn at(mut self, now: Option<Instant>) -> Self {
+        self.now = now.map_or_else(OnceCell::new, OnceCell::from);
+        self
+    }
+
     /// The same, where nodes that are out of use will do.
     pub(crate) fn of_anyone(mut self) -> Self {
         self.anyone = true;

@@ -39,6 +39,7 @@ pub struct Pick {
     since: Instant,
     admission: Admission,
     reported: bool,
+    answered: Option<Instant>,
     on_done: Option<Callback>,
     overdue: Option<Arc<Overdue>>,
 }
@@ -77,6 +78,7 @@ impl Pick {
             since: now,
             admission,
             reported: false,
+            answered: None,
             on_done: None,
             overdue: None,
         }
@@ -128,6 +130,18 @@ impl Pick {
     pub fn done(mut self, outcome: Outcome) {
         let latency = self.since.elapsed();
         self.report(outcome, latency);
+    }
+
+    /// The node answered now, and had the call since `start`.
+    pub(crate) fn answers(&mut self, start: Instant) {
+        let now = Instant::now();
+        self.answered = Some(now);
+        self.report(Outcome::Ok, now.saturating_duration_since(start));
+    }
+
+    /// When its node answered, as far as that was said.
+    pub(crate) fn answered(&self) -> Option<Instant> {
+        self.answered
     }
 
     /// When it was made.

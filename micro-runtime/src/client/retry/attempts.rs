@@ -30,6 +30,8 @@ pub(in crate::client) struct Given<'a> {
     pub(in crate::client) context: &'a Context,
     pub(in crate::client) wishes: Option<&'a Wishes>,
     pub(in crate::client) limit: &'a Option<Limit>,
+    /// When the call began, just now.
+    pub(in crate::client) began: Instant,
 }
 
 impl<'a> Given<'a> {
@@ -78,7 +80,7 @@ pub(in crate::client) fn first<'a>(
 ) -> impl Future<Output = Result<Sent>> + Send + 'a {
     let copy = given.sources().copy(outgoing);
     async move {
-        let (stage, mut tried) = (Stage::default(), Tried::default());
+        let (stage, mut tried) = (Stage::default(), Tried::from(given.began));
         // Not one expression with what follows: it would stay as long as that takes.
         let error = match failover::send(given.core, given.channel, outgoing, given.limit, &stage, &mut tried)
             .await

@@ -34,7 +34,7 @@ impl Balancing {
         key: Option<&str>,
         outcome: impl Fn(&str) -> Outcome,
     ) -> Option<String> {
-        let pick = self.pick(fleet, key.map(|key| hash(key.as_bytes())), None)?;
+        let pick = self.pick(fleet, key.map(|key| hash(key.as_bytes())), None, None)?;
         let id = pick.candidate().node().id.clone();
         pick.done(outcome(&id));
         Some(id)
@@ -77,7 +77,7 @@ async fn a_node_that_fails_five_times_in_a_row_gets_no_calls_until_one_of_them_s
     advance(SECOND).await;
     let mut probe = None;
     for _ in 0..30 {
-        let pick = balancing.pick(&fleet, None, None).unwrap();
+        let pick = balancing.pick(&fleet, None, None, None).unwrap();
         if pick.candidate().node().id == "a-1" {
             assert!(probe.replace(pick).is_none(), "a second one");
         }
@@ -117,7 +117,7 @@ async fn a_node_that_cannot_be_reached_is_tried_by_one_call_at_a_time() {
         balancing.call(&fleet, dead);
     }
     advance(SECOND).await;
-    let picks: Vec<_> = (0..100).map(|_| balancing.pick(&fleet, None, None).unwrap()).collect();
+    let picks: Vec<_> = (0..100).map(|_| balancing.pick(&fleet, None, None, None).unwrap()).collect();
     let tries = picks.iter().filter(|pick| pick.candidate().node().id == "a-0").count();
     assert!(tries <= 1, "{tries}");
 }
@@ -174,7 +174,7 @@ async fn a_wish_for_a_version_goes_to_others_where_none_of_it_is_in_use() {
     let fleet = Narrowing::default().fleet(&nodes, &wish("3"), None);
     assert!(fleet.refusal().is_none());
     let fleet = Narrowing::default().fleet(&nodes, &wish("1.*").map(Filter::strict), None);
-    assert!(balancing.pick(&fleet, None, None).is_none(), "it is strict");
+    assert!(balancing.pick(&fleet, None, None, None).is_none(), "it is strict");
     assert_eq!(fleet.everyone().len(), 2);
 }
 
@@ -262,7 +262,7 @@ proptest! {
                 nodes.iter().position(|other| other.node().id == node.node().id).is_some_and(|index| states[index] == 2)
             };
             let key = key.as_ref().map(|key| hash(key.as_bytes()));
-            let picked = balancing.pick(&fleet, key, Some(&tried));
+            let picked = balancing.pick(&fleet, key, Some(&tried), None);
             prop_assert_eq!(picked.is_some(), states.contains(&0), "{}", selector);
             if let Some(pick) = picked {
                 let index = nodes.iter().position(|node| Arc::ptr_eq(node, pick.candidate())).unwrap();

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use delivery::{Acknowledge, Delivery};
+pub use delivery::{Acknowledge, Delivery, Position};
 pub use envelope::Envelope;
 pub use headers::Headers;
 pub use options::{Abilities, Guarantee, SubscribeOptions};

@@ -30,7 +30,7 @@ fn promises() -> Promises {
     promises
 }
 
-fn maker(path: &Path) -> impl Fn() -> Arc<dyn EventLog> {
+fn maker(path: &Path) -> impl Fn() -> Arc<dyn EventLog> + use<> {
     let path = path.to_owned();
     move || Arc::new(File::new(&path))
 }

@@ -22,7 +22,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn open(path: &Path, verify: bool) -> Result<Self> {
-        Ok(Self { path: path.into(), database: Mutex::new(Arc::new(open(path)?)) })
+        Ok(Self { path: path.into(), verify, database: Mutex::new(Arc::new(open(path, verify)?)) })
     }
 
     pub(super) fn get(&self) -> Arc<Database> {

@@ -59,7 +59,8 @@ impl Group {
         let wanted = {
             let mut state = self.state();
             let wanted = state.wanted(*self.next.borrow());
-            state.refilling = wanted > 0;
+            // One that runs already goes on.
+            state.refilling |= wanted > 0;
             wanted
         };
         if wanted == 0 {

@@ -74,7 +74,7 @@ pub mod __private {
         OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
         ServiceDescriptor, Signature, SubscriberDescriptor, Subscribing, describe_pushing,
         describe_returning, describe_subscriber, pushing, returning, serve_pushing, serve_returning,
-        serve_subscriber,
+        serve_subscriber, topic_of,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};

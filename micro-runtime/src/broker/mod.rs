@@ -10,8 +10,6 @@
 //! the process that had it.
 
 mod delivery;
-mod envelope;
-mod headers;
 mod options;
 
 use std::fmt;
@@ -20,11 +18,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery};
-pub use envelope::Envelope;
-pub use headers::Headers;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;
+pub use crate::event::{Envelope, Headers};
 
 /// A way to publish events and to be given them.
 ///

@@ -89,6 +89,11 @@ impl Binder {
         self.add_subscriber(Subscriber::new(descriptor.clone(), &descriptor.method, serve));
     }
 
+    /// What the subscribers say of themselves that were added.
+    pub fn subscribers(&self) -> impl Iterator<Item = &SubscriberDescriptor> {
+        self.subscribers.iter().map(|subscriber| &subscriber.descriptor)
+    }
+
     /// Adds a subscriber that was put together while the program runs.
     pub(crate) fn add_subscriber(&mut self, subscriber: Subscriber) {
         self.subscribers.push(Arc::new(subscriber));

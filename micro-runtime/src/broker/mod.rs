@@ -2,7 +2,7 @@
 //!
 //! A [`Broker`] is one system and its client library. It carries an [`Envelope`], which is headers and bytes, from
 //! [`publish`](Broker::publish) to every [`Subscription`] of the topic: to each that has no group, and to one of
-//! each group. What the bytes are is not its business; that is the typed half, `messaging`.
+//! each group. What the bytes are is not its business; that is the typed half, [`messaging`](crate::messaging).
 //!
 //! Nor does a driver retry, count attempts or write dead letters. All of that happens in one place above the drivers,
 //! and so it is the same for all of them. A driver has one duty for it: a [`Delivery`] of a subscription with
@@ -10,7 +10,6 @@
 //! the process that had it.
 
 mod check;
-#[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod delivery;
 mod memory;
@@ -24,7 +23,7 @@ use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery};
 pub use memory::Memory;
-pub use named::{Surroundings, by_name, from_environment};
+pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;

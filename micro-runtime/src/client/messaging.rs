@@ -76,10 +76,6 @@ impl Lazy {
         let opened = self.settings.open(&self.environment, discovery, codecs, metrics)?;
         Ok(self.opened.get_or_init(|| opened))
     }
-
-    pub(super) fn get_if_open(&self) -> Option<&Opened> {
-        self.opened.get()
-    }
 }
 
 impl Client {

@@ -13,6 +13,7 @@
 //! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · event: what is published · [`protobuf`] |
 
 pub mod admission;
+mod backoff;
 pub mod broker;
 pub mod call;
 pub mod client;
@@ -25,6 +26,7 @@ mod event;
 pub mod health;
 pub mod idempotency;
 pub mod message;
+pub mod messaging;
 mod metadata;
 pub mod metrics;
 #[cfg(feature = "protobuf")]

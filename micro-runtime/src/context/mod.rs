@@ -197,6 +197,11 @@ impl Context {
         said.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
     }
 
+    /// What belongs to the service that this context serves a call of, where it is of this type.
+    pub(crate) fn belonging<T: 'static>(&self) -> Option<&T> {
+        self.incoming.as_ref()?.peer.departure.belonging()
+    }
+
     /// The metadata that calls made in this context send.
     pub fn outgoing(&self) -> &Metadata {
         self.outgoing.as_deref().unwrap_or(&NONE)

@@ -122,7 +122,7 @@ where
 
 /// Serves events with a function. The error of a payload that cannot be read says so, see
 /// [`Error::is_undecodable`]; no error of the function itself does.
-pub(crate) fn handling<E, R, F, Fut>(handle: F) -> impl Serve + 'static
+fn handling<E, R, F, Fut>(handle: F) -> impl Serve + 'static
 where
     E: EventArgument,
     R: Outcome<Body = ()>,
@@ -165,6 +165,7 @@ mod tests {
             codec,
             timeout: None,
             interceptors: Arc::default(),
+            begun: tokio::time::Instant::now(),
         };
         let body = pin!(async { Ok(Inbound::One(Bytes::from_static(payload.as_bytes()))) });
         run(&subscriber.endpoint, arrival, body).await.map(drop)

@@ -27,6 +27,12 @@ pub trait Subscribing: 'static {
 }
 
 /// What a subscriber is given: an [`Event`], or its payload alone.
+#[diagnostic::on_unimplemented(
+    message = "a subscriber takes an event, and `{Self}` is none",
+    label = "neither an event nor its payload",
+    note = "write `Event<Greeted>`, or `Greeted` for the payload alone, where `Greeted` is a message:",
+    note = "derive that where the type is defined: `#[derive(micro::Message, serde::Serialize, serde::Deserialize)]`"
+)]
 pub trait EventArgument: Sized + Send + 'static {
     /// What is published.
     type Payload: Message;
@@ -44,6 +50,7 @@ impl<T: Message> EventArgument for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Message> EventArgument for Event<T> {
     type Payload = T;
 
@@ -120,8 +127,8 @@ where
     })
 }
 
-/// Serves events with a function. The error of a payload that cannot be read says so, see
-/// [`Error::is_undecodable`]; no error of the function itself does.
+/// Serves events with a function. Where the payload cannot be read, no further attempt will do it, and so
+/// [none is to be made](Error::with_no_retry); of its own errors the function says that itself.
 fn handling<E, R, F, Fut>(handle: F) -> impl Serve + 'static
 where
     E: EventArgument,
@@ -132,9 +139,9 @@ where
     let method = move |ctx: Context, payload: E::Payload| {
         let event = E::from_event(&ctx, payload);
         let handled = handle(ctx, event);
-        async move { handled.await.into_result().map_err(Error::after_decoding) }
+        async move { handled.await.into_result().map_err(Error::of_subscriber) }
     };
-    returning_or(method, Error::undecodable)
+    returning_or(method, Error::with_no_retry)
 }
 
 #[cfg(test)]
@@ -190,21 +197,29 @@ mod tests {
     async fn a_payload_that_cannot_be_read_is_told_from_one_that_was_not_handled() {
         let never = || handling(|_, _: String| async { Err::<(), _>(Error::internal("it was handled")) });
         let malformed = hand(never(), "{", Codec::JSON).await.unwrap_err();
-        assert!(malformed.is_undecodable() && malformed.forbids_retry(), "{malformed}");
+        assert!(malformed.forbids_retry(), "{malformed}");
         let unknown = hand(never(), "\"Ada\"", Codec::built_in("xml")).await.unwrap_err();
-        assert!(unknown.is_undecodable(), "{unknown}");
+        assert!(unknown.forbids_retry(), "{unknown}");
         assert_eq!((malformed.code(), unknown.code()), (Code::InvalidArgument, Code::Unimplemented));
 
         let failed = hand(never(), "\"Ada\"", Codec::JSON).await.unwrap_err();
-        assert!(!failed.is_undecodable() && !failed.forbids_retry(), "{failed}");
+        assert!(!failed.forbids_retry(), "{failed}");
         let panics = handling(|_, _: String| async { panic!("on purpose") as Result<()> });
         let panicked = hand(panics, "\"Ada\"", Codec::JSON).await.unwrap_err();
-        assert!(!panicked.is_undecodable(), "{panicked}");
+        assert!(!panicked.forbids_retry(), "{panicked}");
     }
 
     #[tokio::test]
-    async fn what_a_function_could_not_read_elsewhere_is_no_fault_of_its_event() {
-        let other = handling(|_, _: String| async { Err::<(), _>(Error::data_loss("odd").undecodable()) });
-        assert!(!hand(other, "\"Ada\"", Codec::JSON).await.unwrap_err().is_undecodable());
+    async fn what_another_service_says_about_its_call_does_not_give_the_event_up() {
+        let of_call = || Error::unavailable("no node").with_origin("users.v1.Users", "Find");
+        let calls = handling(move |_, _: String| async move { Err::<(), _>(of_call().spent()) });
+        let failed = hand(calls, "\"Ada\"", Codec::JSON).await.unwrap_err();
+        assert!(!failed.forbids_retry(), "{failed}");
+        assert_eq!(failed.message(), "a call to users.v1.Users/Find failed with unavailable");
+        let gives_up =
+            handling(
+                move |_, _: String| async move { Err::<(), _>(Error::not_found("no user").with_no_retry()) },
+            );
+        assert!(hand(gives_up, "\"Ada\"", Codec::JSON).await.unwrap_err().forbids_retry());
     }
 }

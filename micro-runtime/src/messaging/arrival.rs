@@ -54,5 +54,5 @@ impl Arrived {
 #[cold]
 pub(super) fn unreadable(error: Error) -> Error {
     let message = format!("the event cannot be read: {}", error.message());
-    Error::invalid_argument(message).with_source(error).undecodable()
+    Error::invalid_argument(message).with_source(error).with_no_retry()
 }

@@ -152,6 +152,7 @@ impl Site {
         let service = Service::new("shop")
             .environment(Environment::empty())
             .registry(registry.clone())
+            .broker(micro::broker::Memory::new())
             .limits(Limits::new().max_message_size(1024))
             .spread_delay(Duration::ZERO);
         let service = options(service).handle(Shop).handle(Polite).handle(Audit(sender));

@@ -127,8 +127,15 @@ where
     })
 }
 
-/// Serves events with a function. Where the payload cannot be read, no further attempt will do it, and so
-/// [none is to be made](Error::with_no_retry); of its own errors the function says that itself.
+/// The error of an event whose payload cannot be read. No further attempt will do it, and so
+/// [none is to be made](Error::with_no_retry).
+#[cold]
+pub(crate) fn unreadable(error: Error) -> Error {
+    let message = format!("the event cannot be read: {}", error.message());
+    Error::invalid_argument(message).with_source(error).with_no_retry()
+}
+
+/// Serves events with a function.
 fn handling<E, R, F, Fut>(handle: F) -> impl Serve + 'static
 where
     E: EventArgument,
@@ -141,7 +148,7 @@ where
         let handled = handle(ctx, event);
         async move { handled.await.into_result().map_err(Error::of_subscriber) }
     };
-    returning_or(method, Error::with_no_retry)
+    returning_or(method, unreadable)
 }
 
 #[cfg(test)]
@@ -200,7 +207,7 @@ mod tests {
         assert!(malformed.forbids_retry(), "{malformed}");
         let unknown = hand(never(), "\"Ada\"", Codec::built_in("xml")).await.unwrap_err();
         assert!(unknown.forbids_retry(), "{unknown}");
-        assert_eq!((malformed.code(), unknown.code()), (Code::InvalidArgument, Code::Unimplemented));
+        assert_eq!((malformed.code(), unknown.code()), (Code::InvalidArgument, Code::InvalidArgument));
 
         let failed = hand(never(), "\"Ada\"", Codec::JSON).await.unwrap_err();
         assert!(!failed.forbids_retry(), "{failed}");

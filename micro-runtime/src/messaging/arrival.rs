@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::content;
 use crate::codec::Codecs;
 use crate::context::{Incoming, Origin};
-use crate::error::{Error, Result};
+pub(super) use crate::endpoint::unreadable;
+use crate::error::Result;
 use crate::event::{About, Envelope, Event};
 use crate::message::Message;
 use crate::metadata::Metadata;
@@ -48,11 +49,4 @@ impl Arrived {
         }
         Arc::new(Incoming::new(metadata, origin).with_event(self.about.clone()))
     }
-}
-
-/// The error of an event that cannot be read.
-#[cold]
-pub(super) fn unreadable(error: Error) -> Error {
-    let message = format!("the event cannot be read: {}", error.message());
-    Error::invalid_argument(message).with_source(error).with_no_retry()
 }

@@ -1,6 +1,5 @@
 //! From the signature of a subscriber, as the user wrote it, to code that is given events.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::serve::returning_or;
@@ -110,7 +109,7 @@ pub const fn describe_subscriber<S: Subscribing>(
     doc: &'static str,
 ) -> SubscriberDescriptor {
     let method = MethodDescriptor::new::<Payload<S>, ()>(service, name, path, doc);
-    SubscriberDescriptor::new(Cow::Borrowed(topic), Cow::Borrowed(group), method)
+    SubscriberDescriptor::new(topic, group, method)
 }
 
 /// Serves events with a method. Generated code calls it.
@@ -165,12 +164,12 @@ mod tests {
     use crate::event::{About, Headers};
     use crate::metadata::Metadata;
 
-    const METHOD: &MethodDescriptor = &MethodDescriptor::new::<String, ()>("Audit", "On", "/Audit/On", "");
+    const METHOD: MethodDescriptor = MethodDescriptor::new::<String, ()>("Audit", "On", "/Audit/On", "");
+    const DESCRIPTOR: &SubscriberDescriptor = &SubscriberDescriptor::new("greeted", "", METHOD);
 
     /// What becomes of an event that is handed to a function.
     async fn hand(serve: impl Serve + 'static, payload: &'static str, codec: Codec) -> Result<()> {
-        let descriptor = SubscriberDescriptor::new("greeted".into(), "".into(), *METHOD);
-        let subscriber = Subscriber::new(descriptor, METHOD, serve);
+        let subscriber = Subscriber::new(DESCRIPTOR, serve);
         let about = About::new("greeted".into(), Headers::from_iter([("ce-id", "7")])).again(2);
         let incoming = Incoming::new(Metadata::new(), Origin::of_test()).with_event(Arc::new(about));
         let arrival = Arrival {

@@ -6,7 +6,8 @@ use super::content;
 use crate::broker::Delivery;
 use crate::codec::Codecs;
 use crate::context::{Incoming, Origin};
-use crate::error::{Error, Result};
+pub(super) use crate::endpoint::unreadable;
+use crate::error::Result;
 use crate::event::{About, Envelope, Event};
 use crate::events::Stored;
 use crate::message::Message;
@@ -60,11 +61,4 @@ pub(super) fn stored<M: Message>(stored: Stored, topic: &Arc<str>, codecs: &Code
     about.offset = Some(stored.offset);
     let arrived = Arrived { about: Arc::new(about), body: stored.envelope.body };
     arrived.read(codecs).map_err(|error| error.context(format_args!("offset {} of `{topic}`", stored.offset)))
-}
-
-/// The error of an event that cannot be read.
-#[cold]
-pub(super) fn unreadable(error: Error) -> Error {
-    let message = format!("the event cannot be read: {}", error.message());
-    Error::invalid_argument(message).with_source(error).undecodable()
 }

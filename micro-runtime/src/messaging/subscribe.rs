@@ -260,6 +260,6 @@ where
         let event = arrived.read::<M>(&self.codecs);
         let ctx = Context::serving(arrived.incoming(self.origin.clone()), None);
         let handler = self.handler.clone();
-        async move { handler(ctx, event?).await }.boxed()
+        async move { handler(ctx, event?).await.map_err(Error::of_subscriber) }.boxed()
     }
 }

@@ -31,7 +31,10 @@
 //! ```
 
 mod abilities;
+pub mod conformance;
+mod group;
 mod limits;
+mod memory;
 mod options;
 mod retention;
 mod status;
@@ -45,6 +48,7 @@ use async_trait::async_trait;
 
 pub use abilities::Abilities;
 pub use limits::{MAX_EVENT, MAX_NAME};
+pub use memory::Memory;
 pub use options::{ConsumeOptions, Start};
 pub use retention::Retention;
 pub use status::{GroupStatus, Stored};

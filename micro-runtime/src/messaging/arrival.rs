@@ -3,11 +3,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::content;
+use crate::broker::Delivery;
 use crate::codec::Codecs;
 use crate::context::{Incoming, Origin};
 pub(super) use crate::endpoint::unreadable;
 use crate::error::Result;
 use crate::event::{About, Envelope, Event};
+use crate::events::Stored;
 use crate::message::Message;
 use crate::metadata::Metadata;
 
@@ -18,8 +20,10 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    pub(super) fn new(envelope: &Envelope, topic: &Arc<str>, attempt: u32) -> Self {
-        let about = About::new(topic.clone(), envelope.headers.clone()).again(attempt.saturating_sub(1));
+    pub(super) fn new(delivery: &Delivery, topic: &Arc<str>, attempt: u32) -> Self {
+        let envelope = &delivery.envelope;
+        let mut about = About::new(topic.clone(), envelope.headers.clone()).again(attempt.saturating_sub(1));
+        about.offset = delivery.position.map(|position| position.offset);
         Self { about: Arc::new(about), body: envelope.body.clone() }
     }
 
@@ -49,4 +53,12 @@ impl Arrived {
         }
         Arc::new(Incoming::new(metadata, origin).with_event(self.about.clone()))
     }
+}
+
+/// An event that lies in a log.
+pub(super) fn stored<M: Message>(stored: Stored, topic: &Arc<str>, codecs: &Codecs) -> Result<Event<M>> {
+    let mut about = About::new(topic.clone(), stored.envelope.headers);
+    about.offset = Some(stored.offset);
+    let arrived = Arrived { about: Arc::new(about), body: stored.envelope.body };
+    arrived.read(codecs).map_err(|error| error.context(format_args!("offset {} of `{topic}`", stored.offset)))
 }

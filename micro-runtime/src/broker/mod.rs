@@ -15,6 +15,7 @@ mod delivery;
 mod envelope;
 mod headers;
 mod memory;
+mod named;
 mod options;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use delivery::{Acknowledge, Delivery};
 pub use envelope::Envelope;
 pub use headers::Headers;
 pub use memory::Memory;
+pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;

@@ -31,9 +31,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("publishing while the server is away fails in time or arrives", |scene| Box::pin(away(scene))),
 ];
 
-/// Everything is as it should be this long after the server is back, at the latest.
-const RECOVERY: Duration = Duration::from_secs(30);
-
 /// How long a publisher waits without a server that does not answer.
 const FAILS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -61,8 +58,9 @@ async fn goes_on(scene: &Scene) -> Result<()> {
         }
         Ok(())
     };
-    let late = Error::internal(format!("no event came in {RECOVERY:?} after the server was back"));
-    timeout(RECOVERY, both).await.unwrap_or(Err(late))
+    let recovery = scene.promises.recovery;
+    let late = Error::internal(format!("no event came in {recovery:?} after the server was back"));
+    timeout(recovery, both).await.unwrap_or(Err(late))
 }
 
 async fn stream(scene: &Scene) -> Result<()> {
@@ -85,7 +83,7 @@ async fn stream(scene: &Scene) -> Result<()> {
     before.done().await?;
     meanwhile.done().await?;
     for tally in [group, alone] {
-        tally.until(EVENTS, RECOVERY).await?;
+        tally.until(EVENTS, scene.promises.recovery).await?;
         tally.complete(EVENTS)?;
     }
     Ok(())
@@ -107,7 +105,7 @@ async fn durable(scene: &Scene) -> Result<()> {
     let late = scene.broker().await?;
     let tally = Tally::new();
     let _reading = scene.read(&late, scene.grouped("audit")).await?.collect(&tally);
-    tally.until(20, RECOVERY).await?;
+    tally.until(20, scene.promises.recovery).await?;
     tally.complete(20)?;
     if scene.abilities.keeps {
         let mut reader = scene.read_dead_letters(&late, None).await?;
@@ -131,13 +129,13 @@ async fn away(scene: &Scene) -> Result<()> {
     let ended = match ended {
         Ok(ended) => ended,
         // It waits for the server.
-        Err(_) => match timeout(RECOVERY, publishing).await {
+        Err(_) => match timeout(scene.promises.recovery, publishing).await {
             Ok(ended) => ended,
             Err(_) => return Err(Error::internal("publishing still waits when the server is back")),
         },
     };
     match ended.map_err(|error| Error::internal(error.to_string()))? {
-        Ok(()) if scene.abilities.at_least_once => tally.until(2, RECOVERY).await,
+        Ok(()) if scene.abilities.at_least_once => tally.until(2, scene.promises.recovery).await,
         Ok(()) => Ok(()),
         Err(error) => expect("the error without a server", Code::Unavailable, error.code()),
     }

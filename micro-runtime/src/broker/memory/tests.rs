@@ -8,9 +8,7 @@ use tokio::time::timeout;
 
 use super::Memory;
 use crate::broker::conformance::{Fixture, Kit, Promises};
-use crate::broker::{
-    Broker, Delivery, Envelope, Guarantee, SubscribeOptions, Subscription, is_dead_letter,
-};
+use crate::broker::{Broker, Delivery, Envelope, Guarantee, SubscribeOptions, Subscription, is_dead_letter};
 use crate::error::{Code, Result};
 
 #[derive(Debug)]

@@ -32,6 +32,8 @@
 
 mod abilities;
 pub mod conformance;
+#[cfg(feature = "file")]
+mod file;
 mod group;
 mod limits;
 mod memory;
@@ -47,6 +49,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 pub use abilities::Abilities;
+#[cfg(feature = "file")]
+pub use file::File;
 pub use limits::{MAX_EVENT, MAX_NAME};
 pub use memory::Memory;
 pub use options::{ConsumeOptions, Start};

@@ -45,7 +45,7 @@ impl<T: Handler> Handler for Arc<T> {
 pub struct Binder {
     pub(super) services: Vec<&'static ServiceDescriptor>,
     pub(super) endpoints: Vec<Endpoint>,
-    pub(super) subscribers: Vec<Subscriber>,
+    pub(super) subscribers: Vec<Arc<Subscriber>>,
 }
 
 /// A method and the code behind it.
@@ -61,7 +61,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(method: &'static MethodDescriptor, serve: impl Serve + 'static) -> Self {
+    pub(super) fn new(method: &'static MethodDescriptor, serve: impl Serve + 'static) -> Self {
         let (pace, calls) = (Pace::default(), Calls::default());
         Self { method, serve: Box::new(serve), pace, calls, gate: None }
     }
@@ -86,8 +86,12 @@ impl Binder {
 
     /// Adds a subscriber and the code behind it.
     pub fn subscriber(&mut self, descriptor: &'static SubscriberDescriptor, serve: impl Serve + 'static) {
-        let endpoint = Endpoint::new(&descriptor.method, serve);
-        self.subscribers.push(Subscriber { descriptor, endpoint });
+        self.subscribers.push(Arc::new(Subscriber::new(descriptor, serve)));
+    }
+
+    /// What the subscribers say of themselves that were added.
+    pub fn subscribers(&self) -> impl Iterator<Item = &'static SubscriberDescriptor> {
+        self.subscribers.iter().map(|subscriber| subscriber.descriptor)
     }
 }
 

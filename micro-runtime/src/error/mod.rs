@@ -213,16 +213,27 @@ impl Error {
         }))
     }
 
+    /// As a subscriber returned it. What another service said about trying a call again is not about the event: a
+    /// service that is down for a while is no reason to give the event up.
+    pub(crate) fn of_subscriber(self) -> Self {
+        self.in_own_words()
+    }
+
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
+        let stop = self.0.origin.is_some() && self.stops_the_chain();
+        let answer = self.in_own_words();
+        if stop { answer.with_no_retry() } else { answer }
+    }
+
+    /// The same without the words of another service.
+    fn in_own_words(self) -> Self {
         let Some(origin) = &self.0.origin else { return self.of_a_handler() };
         let code = match self.code() {
             code @ (Code::DeadlineExceeded | Code::Canceled | Code::Unavailable) => code,
             _ => Code::Internal,
         };
-        let answer = Self::new(code, format!("a call to {origin} failed with {}", self.code()));
-        let answer = if self.stops_the_chain() { answer.with_no_retry() } else { answer };
-        answer.with_source(self)
+        Self::new(code, format!("a call to {origin} failed with {}", self.code())).with_source(self)
     }
 }
 

@@ -4,6 +4,8 @@
 mod done;
 mod hold;
 mod member;
+#[cfg(test)]
+mod model;
 mod progress;
 mod state;
 mod storage;

@@ -11,6 +11,8 @@
 
 mod delivery;
 mod envelope;
+#[cfg_attr(not(test), allow(dead_code))]
+mod envelope_json;
 mod headers;
 mod options;
 

@@ -60,6 +60,21 @@ pub(super) fn read(json: &[u8]) -> Result<Envelope> {
     })
 }
 
+/// Fails with `invalid_argument` where there are more headers than are taken on the other side.
+pub(super) fn check(headers: &Headers) -> Result<()> {
+    let size: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    // The driver adds the topic.
+    if headers.len() < MOST_HEADERS && size <= LARGEST_HEADERS - 1024 {
+        return Ok(());
+    }
+    Err(Error::invalid_argument(format!(
+        "the event has {} headers with {size} bytes, and {} with {} bytes is the limit: put more into its body",
+        headers.len(),
+        MOST_HEADERS - 1,
+        LARGEST_HEADERS - 1024
+    )))
+}
+
 /// A string of JSON.
 fn text(json: &mut Vec<u8>, text: &str) {
     // Most need no escape, and are taken as they are.

@@ -11,9 +11,9 @@
 
 mod delivery;
 mod envelope;
-#[cfg_attr(not(test), allow(dead_code))]
 mod envelope_json;
 mod headers;
+mod http;
 mod options;
 
 use std::fmt;
@@ -24,9 +24,18 @@ use async_trait::async_trait;
 pub use delivery::{Acknowledge, Delivery};
 pub use envelope::Envelope;
 pub use headers::Headers;
+pub use http::Http;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;
+
+/// What the topic of dead letters ends with, behind the topic that they come from.
+pub const DEAD_LETTER: &str = ".dead-letter";
+
+/// Whether a topic is one of dead letters.
+pub fn is_dead_letter(topic: &str) -> bool {
+    topic.ends_with(DEAD_LETTER)
+}
 
 /// A way to publish events and to be given them.
 ///

@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Envelope, Headers};
+use super::{Envelope, Headers, check};
 use crate::error::{Error, Result};
 
-/// The most headers of an event that are taken.
-const MOST_HEADERS: usize = 256;
+/// The most headers of an event that are taken, with room for the topic, which a driver may add…
+const MOST_HEADERS: usize = check::MOST_HEADERS + 1;
 
-/// The most bytes that their names and values may have together.
-const LARGEST_HEADERS: usize = 64 << 10;
+/// …and the most bytes that their names and values may have together.
+const LARGEST_HEADERS: usize = check::LARGEST_HEADERS + 512;
 
 /// What is around the headers and the body, and the quotes of some headers.
 const FRAME: usize = 64;
@@ -58,21 +58,6 @@ pub(super) fn read(json: &[u8]) -> Result<Envelope> {
         ))
         .with_source(error)
     })
-}
-
-/// Fails with `invalid_argument` where there are more headers than are taken on the other side.
-pub(super) fn check(headers: &Headers) -> Result<()> {
-    let size: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    // The driver adds the topic.
-    if headers.len() < MOST_HEADERS && size <= LARGEST_HEADERS - 1024 {
-        return Ok(());
-    }
-    Err(Error::invalid_argument(format!(
-        "the event has {} headers with {size} bytes, and {} with {} bytes is the limit: put more into its body",
-        headers.len(),
-        MOST_HEADERS - 1,
-        LARGEST_HEADERS - 1024
-    )))
 }
 
 /// A string of JSON.

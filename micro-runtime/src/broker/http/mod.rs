@@ -16,6 +16,7 @@ mod turns;
 mod wire;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,7 +33,9 @@ use self::receive::Receiver;
 use self::settings::Settings;
 use self::targets::Targets;
 use self::turns::Turns;
-use super::{Abilities, Broker, Envelope, SubscribeOptions, Subscription, envelope_json};
+use super::{
+    Abilities, Broker, Envelope, SubscribeOptions, Subscription, Surroundings, check, envelope_json,
+};
 use crate::error::{Error, Result};
 use crate::registry::{Discovery, Registry};
 
@@ -59,8 +62,7 @@ use crate::registry::{Discovery, Registry};
 /// It is go-micro's http broker as well, in both directions: subscribers of Go programs are found and sent to, and their
 /// publishers find ours. A Go program acknowledges an event when its handler has run, whatever became of that, and its publisher does
 /// not send again what was not taken. So an event of a Go program that is given back is delivered again by the subscription that
-/// had it, for as long as that is there. With [mDNS](crate::registry::Mdns) a Go program finds subscriptions only to topics without a dot and of 26
-/// characters at the most.
+/// had it, for as long as that is there.
 ///
 /// Nobody has to prove who he is: whoever can reach the port and knows the id of a subscription, which is in the registry, can send it events.
 ///
@@ -166,6 +168,27 @@ impl Http {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
+    /// One that the environment chose. It listens where it is told; else on every interface where others reach this process by a host, and
+    /// on the loopback address where they do not.
+    pub(super) fn around(address: Option<&str>, surroundings: &Surroundings) -> Result<Self> {
+        let broker = Self::new(surroundings.registry.clone());
+        let host = surroundings.host.as_deref().filter(|host| !is_loopback(host));
+        match address {
+            Some(address) if !has_port(address) => Err(Error::invalid_argument(format!(
+                "the http broker cannot listen on `{}`: an address is `host:port`, `127.0.0.1:0` for example, without `http://`",
+                address.escape_debug()
+            ))),
+            Some(address) if is_everywhere(address) => {
+                Ok(broker.address(address).advertise(host.unwrap_or_default()))
+            }
+            Some(address) => Ok(broker.address(address)),
+            None => match host {
+                Some(host) => Ok(broker.address(":0").advertise(host)),
+                None => Ok(broker),
+            },
+        }
+    }
+
     fn of(discovery: Discovery, settings: Settings) -> Self {
         let in_flight = settings.in_flight.get();
         Self(Arc::new(Shared {
@@ -187,6 +210,22 @@ impl Http {
         change(&mut settings);
         Self::of(self.0.discovery.clone(), settings)
     }
+}
+
+fn has_port(address: &str) -> bool {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.contains(['/', ' ']));
+    port.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+}
+
+/// Whether it is that of every interface.
+fn is_everywhere(address: &str) -> bool {
+    address.starts_with(':')
+        || address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 impl fmt::Debug for Http {
@@ -234,8 +273,9 @@ impl Broker for Http {
 impl Shared {
     async fn publish(&self, topic: &str, mut envelope: Envelope, must: bool) -> Result<()> {
         self.check_open()?;
-        wire::check_topic(topic)?;
-        self.check_size(&envelope)?;
+        check::check_topic(topic)?;
+        check::check_headers(&envelope.headers)?;
+        check::check_size(&envelope, self.settings.largest_event.get())?;
         let view = self.targets.ready().await?;
         let is_for_nobody = self.targets.of(&view, topic).is_none() && self.lost.of(topic).is_empty();
         if is_for_nobody && must {
@@ -257,17 +297,6 @@ impl Shared {
             return Err(Error::failed_precondition("the http broker was closed: make another one"));
         }
         Ok(())
-    }
-
-    fn check_size(&self, envelope: &Envelope) -> Result<()> {
-        let (size, largest) = (envelope.body.len(), self.settings.largest_event);
-        if size > largest.get() {
-            return Err(Error::invalid_argument(format!(
-                "the event has {size} bytes, and the http broker carries {largest} at the most: make it smaller, or set a higher limit \
-                 for all who publish and subscribe"
-            )));
-        }
-        envelope_json::check(&envelope.headers)
     }
 
     /// The listener, which begins with the first subscription.

@@ -14,7 +14,7 @@ use crate::error::Result;
 /// The group of all who subscribe to dead letters.
 const DEAD_LETTERS: &str = "dead-letter";
 
-/// How long it is waited for a subscription to be seen by a publisher in the same process.
+/// How long it is waited for the registry to show a subscription.
 const SEEN: Duration = Duration::from_secs(1);
 
 /// A subscription over HTTP.
@@ -37,9 +37,11 @@ impl Shared {
         listening.queues.add(&subscription.0);
         let announced = Announced::new(self.discovery.registry().clone(), registration).await?;
         subscription.0.announced(announced);
-        if let Some(view) = self.targets.followed() {
-            let is_seen = view.until(|nodes| nodes.iter().any(|known| known.node().id == id));
-            let _ = timeout(SEEN, is_seen).await;
+        // Where the registry shows it to this process, it does to others.
+        let view = self.discovery.view(wire::SERVICE)?;
+        let is_seen = view.until(|nodes| nodes.iter().any(|known| known.node().id == id));
+        if timeout(SEEN, is_seen).await.is_err() {
+            tracing::debug!(subscription = id, "the registry does not show a subscription yet");
         }
         Ok(subscription)
     }

@@ -55,7 +55,8 @@ struct Victim {
 
 impl Victim {
     async fn subscribe(registry: &Memory, options: SubscribeOptions) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (tell, mut got) = mpsc::unbounded_channel();
         let broker = Http::new(registry.clone());
         runtime.spawn(async move {
@@ -111,7 +112,9 @@ async fn every_group_and_everybody_without_one_gets_each_event_once() -> Result<
     knows(&publisher, 6).await;
     let published = (0..100).map(|n| {
         let publisher = publisher.clone();
-        async move { publisher.publish("greeted", Envelope::new(n.to_string()).with(Envelope::ID, n.to_string())).await }
+        async move {
+            publisher.publish("greeted", Envelope::new(n.to_string()).with(Envelope::ID, n.to_string())).await
+        }
     });
     soon(join_all(published)).await.into_iter().collect::<Result<Vec<_>>>()?;
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -127,7 +130,8 @@ async fn every_group_and_everybody_without_one_gets_each_event_once() -> Result<
 async fn publishing_waits_until_the_event_is_acknowledged_and_carries_its_headers() -> Result<()> {
     let broker = Http::new(Memory::new());
     let mut subscription = broker.subscribe(SubscribeOptions::new("a")).await?;
-    let envelope = Envelope::new("x").with(Envelope::CE_ID, "1").with(Envelope::CONTENT_TYPE, "application/json");
+    let envelope =
+        Envelope::new("x").with(Envelope::CE_ID, "1").with(Envelope::CONTENT_TYPE, "application/json");
     let mut publishing = broker.publish("a", envelope.clone());
     let delivery = tokio::select! {
         published = &mut publishing => panic!("{published:?}"),
@@ -145,9 +149,10 @@ async fn no_more_is_in_hand_than_was_asked_for() -> Result<()> {
     let broker = Http::new(Memory::new());
     let mut subscription = broker.subscribe(SubscribeOptions::new("a").in_hand(at(2))).await?;
     let publisher = broker.clone();
-    let published = tokio::spawn(async move {
-        join_all((0..5).map(|_| publisher.publish("a", Envelope::new("x")))).await
-    });
+    let published =
+        tokio::spawn(
+            async move { join_all((0..5).map(|_| publisher.publish("a", Envelope::new("x")))).await },
+        );
     let (first, _second) = (pull(&mut subscription).await, pull(&mut subscription).await);
     assert!(timeout(Duration::from_millis(50), subscription.next()).await.is_err());
     first.ack().await?;
@@ -244,7 +249,8 @@ async fn what_a_killed_member_had_goes_to_another_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_group_that_was_killed_gets_its_events_when_it_is_back_and_else_their_publisher_is_told() -> Result<()> {
+async fn a_group_that_was_killed_gets_its_events_when_it_is_back_and_else_their_publisher_is_told()
+-> Result<()> {
     let registry = Memory::new();
     let options = SubscribeOptions::new("a").group("g");
     let mut victim = Victim::subscribe(&registry, options.clone()).await;
@@ -298,14 +304,17 @@ async fn a_subscription_that_ended_gets_nothing_and_holds_nobody_up() -> Result<
         // Publishers that do not know it yet are told.
         registry.register(&ended[0], Duration::ZERO).await?;
         knows(&publisher, 1).await;
-        timeout(Duration::from_secs(1), publisher.publish("a", Envelope::new("x"))).await.expect("at once")?;
+        timeout(Duration::from_secs(1), publisher.publish("a", Envelope::new("x")))
+            .await
+            .expect("at once")?;
         registry.deregister(&ended[0]).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn what_waits_where_a_subscription_ends_goes_to_others_and_what_is_in_hand_is_acknowledged() -> Result<()> {
+async fn what_waits_where_a_subscription_ends_goes_to_others_and_what_is_in_hand_is_acknowledged()
+-> Result<()> {
     let broker = Http::new(Memory::new());
     let options = SubscribeOptions::new("a").group("g").in_hand(at(1));
     let mut ending = broker.subscribe(options.clone()).await?;
@@ -449,7 +458,7 @@ async fn dead_letters_are_one_queue_and_need_somebody_who_takes_them() -> Result
 async fn what_cannot_be_carried_is_refused_with_the_reason() -> Result<()> {
     let broker = Http::new(Memory::new()).largest_event(at(1000));
     for (topic, envelope, reason) in [
-        ("a b", Envelope::new("x"), "` `"),
+        ("a\nb", Envelope::new("x"), "control character"),
         ("a", Envelope::new(vec![0; 1001]), "1001 bytes"),
         ("a", Envelope::new("x").with("big", "x".repeat(64 << 10)), "65539 bytes"),
     ] {
@@ -457,7 +466,7 @@ async fn what_cannot_be_carried_is_refused_with_the_reason() -> Result<()> {
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().contains(reason), "{error}");
     }
-    let error = broker.subscribe(SubscribeOptions::new("a/b")).await.err().expect("refused");
+    let error = broker.subscribe(SubscribeOptions::new("a").group("a b")).await.err().expect("refused");
     assert_eq!(error.code(), Code::InvalidArgument);
     broker.publish("a", Envelope::new("nobody subscribes")).await
 }
@@ -519,7 +528,9 @@ async fn ask(address: &str, request: String) -> String {
 
 fn post(id: &str, header: &str, body: &str) -> String {
     let length = body.len();
-    format!("POST /?id={id} HTTP/1.1\r\nhost: x\r\n{header}connection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+    format!(
+        "POST /?id={id} HTTP/1.1\r\nhost: x\r\n{header}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 const EVENT: &str = r#"{"Header":{"Micro-Topic":"a","Content-Type":"application/json"},"Body":"eA=="}"#;
@@ -541,7 +552,12 @@ async fn bad_requests_are_answered_as_go_micro_answers_them() -> Result<()> {
         (post("a-unknown", "", EVENT), 200, ""),
         (post("a-unknown", ours, EVENT), 404, ""),
         (post(id, ours, &EVENT.replace("\"a\"", "\"b\"")), 404, ""),
-        ("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".to_owned(), 200, ""),
+        (
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"
+                .to_owned(),
+            200,
+            "",
+        ),
         ("rubbish\r\n\r\n".to_owned(), 400, ""),
     ] {
         let answer = ask(address, request.clone()).await;

@@ -11,14 +11,12 @@ use super::super::{Guarantee, is_dead_letter};
 use super::Shared;
 use super::post::Outcome;
 use super::targets::{Lane, Topic, choose};
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::registry::View;
 
-/// The pause when all members of a group were tried: between nothing and this, doubled each time…
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-
-/// …up to this. Full jitter, as Marc Brooker has it (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The pause when all members of a group were tried.
+const PAUSE: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
 
 /// A subscription without a group lives as long as its process. It is over when nobody listens there for so long.
 const GONE: Duration = Duration::from_secs(3);
@@ -282,10 +280,9 @@ impl Way {
 
     /// Waits, and begins with all of them again.
     async fn next_round(&mut self) {
-        let most = FIRST_PAUSE.saturating_mul(1 << self.rounds.min(10)).min(LONGEST_PAUSE);
         self.rounds += 1;
         self.tried.clear();
-        sleep(most.mul_f64(fastrand::f64())).await;
+        sleep(PAUSE.wait(self.rounds)).await;
     }
 }
 

@@ -122,6 +122,7 @@ fn outcome(answer: &Response<Bytes>, lane: &Lane) -> Outcome {
             Outcome::Returned
         }
         StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::REQUEST_TIMEOUT
         | StatusCode::BAD_GATEWAY
         | StatusCode::GATEWAY_TIMEOUT
         | StatusCode::TOO_MANY_REQUESTS => Outcome::Busy,

@@ -258,11 +258,12 @@ impl InHand {
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.queue.state().keys.remove(&key);
-        }
+        // The key is free when the event has its place again: none of the same key overtakes it.
         if self.answer.is_some() {
             self.put_back();
+        }
+        if let Some(key) = self.key.take() {
+            self.queue.state().keys.remove(&key);
         }
         drop(self.hand.take());
         self.queue.changed.notify_one();

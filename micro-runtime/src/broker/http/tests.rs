@@ -11,9 +11,30 @@ use tokio::time::timeout;
 
 use super::wire::{self, SERVICE};
 use super::*;
+use crate::broker::conformance::{Fixture, Kit, Promises};
 use crate::broker::{Delivery, Guarantee};
 use crate::error::Code;
 use crate::registry::{Memory, Registration};
+
+#[derive(Debug)]
+struct OverMemory(Memory);
+
+#[async_trait]
+impl Fixture for OverMemory {
+    async fn broker(&self) -> Result<Arc<dyn Broker>> {
+        Ok(Arc::new(Http::new(self.0.clone())))
+    }
+
+    fn promises(&self) -> Promises {
+        let largest = Settings::default().largest_event.get();
+        Promises { carries: largest, refuses: Some(largest + 1), ..Promises::default() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_broker_over_http_conforms() -> Result<()> {
+    Kit::new(OverMemory(Memory::new())).run().await
+}
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -107,6 +107,7 @@ impl Posting<'_> {
                     return Err(self.undelivered(&whom(), &way));
                 }
                 if all.is_empty() {
+                    way.tried.clear();
                     self.changed().await;
                 } else {
                     way.next_round().await;
@@ -115,7 +116,8 @@ impl Posting<'_> {
             };
             way.tried.push(lane.id().to_owned());
             let outcome = self.send(&lane, &mut way).await?;
-            if lane.guarantee == Guarantee::AtMostOnce && !matches!(outcome, Outcome::Done | Outcome::Gone) {
+            let is_done = matches!(outcome, Outcome::Done | Outcome::Gone);
+            if lane.guarantee == Guarantee::AtMostOnce && !is_done && !self.must {
                 // Where it surely did not arrive, another one may have it. Nobody waits for that.
                 let is_elsewhere = matches!(outcome, Outcome::Unreached(_) | Outcome::Busy);
                 if is_elsewhere && choose(&all, &way.tried, None).is_some() {

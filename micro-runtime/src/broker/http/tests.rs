@@ -139,7 +139,7 @@ async fn every_group_and_everybody_without_one_gets_each_event_once() -> Result<
     });
     soon(join_all(published)).await.into_iter().collect::<Result<Vec<_>>>()?;
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    while let Some(Some(got)) = got.recv().now_or_never() {
+    while let Ok(got) = got.try_recv() {
         *counts.entry(got).or_default() += 1;
     }
     assert_eq!(counts.len(), 400);
@@ -441,7 +441,7 @@ async fn events_of_a_key_come_one_after_the_other_whichever_member_has_it() -> R
     });
     soon(join_all(all)).await.into_iter().collect::<Result<Vec<_>>>()?;
     let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    while let Some(Some((key, what))) = got.recv().now_or_never() {
+    while let Ok((key, what)) = got.try_recv() {
         by_key.entry(key).or_default().push(what);
     }
     for (key, seen) in by_key {
@@ -625,23 +625,20 @@ async fn five_hundred_at_once_all_arrive() -> Result<()> {
         let options = SubscribeOptions::new("a").group("g");
         let (mut subscription, tell) = (Http::new(registry.clone()).subscribe(options).await?, tell.clone());
         tokio::spawn(async move {
-            let mut failures = 0;
             while let Some(delivery) = subscription.next().await {
                 // One in ten fails once.
                 if delivery.attempts_before == 0 && text(&delivery).ends_with('7') {
-                    failures += 1;
                     continue;
                 }
                 tell.send(text(&delivery).parse::<usize>().unwrap()).unwrap();
                 delivery.ack().await.unwrap();
             }
-            assert!(failures > 0);
         });
     }
     knows(&publisher, 2).await;
     let all = (0..500).map(|n| publisher.publish("a", Envelope::new(n.to_string())));
     soon(join_all(all)).await.into_iter().collect::<Result<Vec<_>>>()?;
-    let mut seen: Vec<_> = std::iter::from_fn(|| got.recv().now_or_never().flatten()).collect();
+    let mut seen: Vec<_> = std::iter::from_fn(|| got.try_recv().ok()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..500).collect::<Vec<_>>());
     Ok(())

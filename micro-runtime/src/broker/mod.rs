@@ -12,6 +12,8 @@
 mod check;
 pub mod conformance;
 mod delivery;
+mod envelope_json;
+mod http;
 mod memory;
 mod named;
 mod options;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery, Position};
+pub use http::Http;
 pub use memory::Memory;
 pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 pub use options::{Abilities, Guarantee, SubscribeOptions};

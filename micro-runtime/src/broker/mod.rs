@@ -14,6 +14,8 @@ mod envelope;
 #[cfg_attr(not(test), allow(dead_code))]
 mod envelope_json;
 mod headers;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
 
 use std::fmt;
@@ -24,9 +26,19 @@ use async_trait::async_trait;
 pub use delivery::{Acknowledge, Delivery};
 pub use envelope::Envelope;
 pub use headers::Headers;
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;
+
+/// What the topics of dead letters end in.
+pub const DEAD_LETTER: &str = ".dead-letter";
+
+/// Whether a topic is one of dead letters: its events are a queue that all who subscribe share.
+pub fn is_dead_letter(topic: &str) -> bool {
+    topic.ends_with(DEAD_LETTER)
+}
 
 /// A way to publish events and to be given them.
 ///

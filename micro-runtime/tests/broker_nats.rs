@@ -396,7 +396,8 @@ async fn a_stream_of_the_user_is_used_as_it_is() -> Result<()> {
     }
     assert_eq!(all(&mut subscription).await?, [topic]);
     let stream = context.get_stream(&name).await.expect("it is there");
-    assert_eq!(stream.cached_info().state.messages, 0, "nothing at first");
+    assert_eq!(stream.cached_info().state.messages, 2, "its retention is its own");
+    assert_eq!(context.stream_names().filter(|made| std::future::ready(made.as_ref().is_ok_and(|made| made.contains(&name)))).count().await, 1);
     Ok(())
 }
 

@@ -124,7 +124,7 @@ impl Pump {
                     Ok(()) => continue,
                     Err(mpsc::error::TrySendError::Closed(_)) => return,
                     Err(mpsc::error::TrySendError::Full(_)) => {
-                        drop(self.bytes.fetch_sub(size, Ordering::Relaxed))
+                        self.bytes.fetch_sub(size, Ordering::Relaxed);
                     }
                 }
             }

@@ -9,11 +9,14 @@
 //! [`Guarantee::AtLeastOnce`] that was not acknowledged is delivered again, to whoever is there, whatever became of
 //! the process that had it.
 
+mod check;
+pub mod conformance;
 mod delivery;
 mod envelope;
 #[cfg_attr(not(test), allow(dead_code))]
 mod envelope_json;
 mod headers;
+mod memory;
 #[cfg(feature = "nats")]
 mod nats;
 mod options;
@@ -26,16 +29,27 @@ use async_trait::async_trait;
 pub use delivery::{Acknowledge, Delivery};
 pub use envelope::Envelope;
 pub use headers::Headers;
+pub use memory::Memory;
 #[cfg(feature = "nats")]
 pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;
 
-/// What the topics of dead letters end in.
+/// How the name of a topic ends that holds dead letters: `greeted.dead-letter` has those of `greeted`.
+///
+/// All subscriptions of such a topic, whatever their groups, share what is [kept](Broker::keep) there, and are given what was
+/// kept before them.
 pub const DEAD_LETTER: &str = ".dead-letter";
 
-/// Whether a topic is one of dead letters: its events are a queue that all who subscribe share.
+/// Whether a topic holds dead letters.
+///
+/// ```
+/// use micro_runtime::broker::is_dead_letter;
+///
+/// assert!(is_dead_letter("greeted.dead-letter"));
+/// assert!(!is_dead_letter("greeted"));
+/// ```
 pub fn is_dead_letter(topic: &str) -> bool {
     topic.ends_with(DEAD_LETTER)
 }

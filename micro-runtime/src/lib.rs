@@ -8,7 +8,7 @@
 //! | 5 | [`service`] builder, lifecycle, node life · testing (a cargo feature): faults for tests |
 //! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
-//! | 2 | [`registry`] · [`selector`] · [`broker`] · [`transport`]: a trait each, and its drivers · tls · nats: what its drivers share |
+//! | 2 | [`registry`] · [`selector`] · [`broker`] · [`events`] · [`transport`]: a trait each, and its drivers · tls · nats: what its drivers share |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors · [`admission`] who is let in · [`idempotency`] calls that are made twice |
 //! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
 
@@ -21,6 +21,7 @@ mod context;
 pub mod endpoint;
 mod environment;
 mod error;
+pub mod events;
 pub mod health;
 pub mod idempotency;
 pub mod message;

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use delivery::{Acknowledge, Delivery};
+pub use delivery::{Acknowledge, Delivery, Position};
 pub use envelope::Envelope;
 pub use headers::Headers;
 pub use memory::Memory;

@@ -19,6 +19,8 @@ pub(crate) struct Consumer {
     pub(crate) name: String,
     /// Nobody else has it, so it goes when it is no longer needed.
     pub(crate) own: bool,
+    /// Its stream is another one than before, and counts from the beginning.
+    pub(crate) anew: bool,
 }
 
 /// The settings of a consumer that is asked for events and acknowledges each of them. `ordered` is one event at a time.
@@ -61,7 +63,7 @@ impl Link {
             let made = self.make_consumer(stream, &name, &config.into_consumer_config()).await?;
             self.check(&made)?;
         }
-        Ok(Consumer { stream: stream.to_owned(), name, own })
+        Ok(Consumer { stream: stream.to_owned(), name, own, anew: false })
     }
 
     /// A consumer, where it is there.

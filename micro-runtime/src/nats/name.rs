@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
 
-/// The longest topic or group that is taken, in bytes. The name of a stream has up to 255, and some bytes
-/// become three.
-const LONGEST: usize = 200;
+/// The longest topic or group that is taken, in bytes.
+const LONGEST: usize = 255;
 
 /// As long may the name of a stream or of a consumer be (`JSMaxNameLen` of the server).
 const LONGEST_NAME: usize = 255;
@@ -90,7 +89,7 @@ mod tests {
             (">", "patterns"),
             ("$JS.API.INFO", "NATS itself"),
             ("_INBOX.a", "NATS itself"),
-            (&"x".repeat(201), "at most 200"),
+            (&"x".repeat(256), "at most 255"),
         ] {
             let error = check_topic(wrong).expect_err(wrong);
             assert!(error.message().contains(rule), "{error}");
@@ -104,7 +103,7 @@ mod tests {
     fn names_of_streams_read_well() -> Result<()> {
         assert_eq!(escaped("MICRO_", "orders.created-now")?, "MICRO_orders_created-now");
         assert_eq!(escaped("", "a_b/c")?, "a=5Fb=2Fc");
-        assert!(escaped("", &"ß".repeat(50)).is_err());
+        assert!(escaped("", &"ß".repeat(45)).is_err());
         Ok(())
     }
 

@@ -34,6 +34,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The pauses between two tries to find the consumer again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
+/// An event, and how often it was delivered before.
+type Arrived = (jetstream::Message, u32);
+
 /// Makes sure of the consumer; it is told the number of the last event that came from it.
 pub(crate) type Make = Box<dyn Fn(Option<u64>) -> BoxFuture<'static, Result<Consumer>> + Send + Sync>;
 
@@ -58,7 +61,7 @@ struct State {
     inbox: Subject,
     arriving: Subscriber,
     /// What arrived and was not taken.
-    waiting: VecDeque<jetstream::Message>,
+    waiting: VecDeque<Arrived>,
     /// How many more the server knows that it may send, and until when.
     wanted: usize,
     until: Instant,
@@ -116,17 +119,16 @@ impl Puller {
             () = flow.link.closed.cancelled() => return None,
             room = flow.room.clone().acquire_owned() => room.ok()?,
         };
-        let message = flow.state.lock().await.next(flow).await?;
-        let (delivered, sequence, published) = message.info().map_or((1, 0, SystemTime::now()), |info| {
+        let (message, attempts_before) = flow.state.lock().await.next(flow).await?;
+        let (sequence, published) = message.info().map_or((0, SystemTime::now()), |info| {
             let nanos = u64::try_from(info.published.unix_timestamp_nanos()).unwrap_or_default();
-            let published = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
-            (info.delivered, info.stream_sequence, published)
+            (info.stream_sequence, SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
         });
         let (message, acker) = message.split();
         Some(Pulled {
             payload: message.payload,
             headers: message.headers,
-            attempts_before: u32::try_from(delivered.saturating_sub(1)).unwrap_or_default(),
+            attempts_before,
             sequence,
             published,
             taken: Taken::new(acker, flow.link.clone(), room, flow.freed.clone()),
@@ -159,7 +161,7 @@ impl Flow {
                     state.waiting.push_back(message);
                 }
             }
-            for message in &state.waiting {
+            for (message, _) in &state.waiting {
                 let _ = message.ack_with(AckKind::Progress).await;
             }
         }
@@ -185,7 +187,7 @@ impl Flow {
                 state.put(self, message);
             }
         }
-        for message in state.waiting.drain(..) {
+        for (message, _) in state.waiting.drain(..) {
             let _ = message.ack_with(AckKind::Nak(None)).await;
         }
         if state.consumer.own {
@@ -204,7 +206,7 @@ impl State {
         }
     }
 
-    async fn next(&mut self, flow: &Flow) -> Option<jetstream::Message> {
+    async fn next(&mut self, flow: &Flow) -> Option<Arrived> {
         let link = &flow.link;
         let mut connection = link.connection.clone();
         loop {
@@ -276,13 +278,17 @@ impl State {
     }
 
     /// Whether this is an event. If not, the server says something about what we want.
-    fn sort(&mut self, flow: &Flow, message: async_nats::Message) -> Option<jetstream::Message> {
+    fn sort(&mut self, flow: &Flow, message: async_nats::Message) -> Option<Arrived> {
         let Some(status) = message.status else {
             let message = jetstream::Message { message, context: flow.link.jetstream.clone() };
-            let sequence = message.info().ok()?.stream_sequence;
-            self.last = self.last.max(Some(sequence));
+            let info = message.info().ok()?;
+            let before = u32::try_from(info.delivered.saturating_sub(1)).unwrap_or_default();
+            // A server that was killed forgets what it delivered last. But what it delivers for the first time, it
+            // delivers in order.
+            let known = self.last.is_some_and(|last| info.stream_sequence <= last);
+            self.last = self.last.max(Some(info.stream_sequence));
             self.wanted = self.wanted.saturating_sub(1);
-            return Some(message);
+            return Some((message, before.max(u32::from(known))));
         };
         let text = message.description.as_deref().unwrap_or_default();
         match status {
@@ -324,7 +330,10 @@ impl State {
         }
         .await;
         match made {
-            Ok(consumer) => (self.consumer, self.wanted, self.gone) = (consumer, 0, None),
+            Ok(consumer) => {
+                self.last = self.last.filter(|_| !consumer.anew);
+                (self.consumer, self.wanted, self.gone) = (consumer, 0, None);
+            }
             Err(error) => {
                 self.gone = Some(tries.saturating_add(1));
                 tracing::warn!(%error, "cannot find the consumer in NATS again; it is tried again");

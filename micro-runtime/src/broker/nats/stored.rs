@@ -59,6 +59,8 @@ pub(super) struct Stream {
     /// Events stay although nobody wants them.
     pub(super) keeps: bool,
     pub(super) consumers: usize,
+    /// The number of its last event.
+    last: u64,
 }
 
 /// Makes sure of a stream for a topic. One that is there is used as it is.
@@ -72,6 +74,7 @@ pub(super) async fn stream(link: &Link, topic: &str, limits: &Limits) -> Result<
                     queue: info.config.retention == RetentionPolicy::WorkQueue,
                     keeps: info.config.retention != RetentionPolicy::Interest,
                     consumers: info.state.consumer_count,
+                    last: info.state.last_sequence,
                 });
             }
             Captured::Nobody => link.make_stream(&config(topic, limits)?).await?,
@@ -131,13 +134,15 @@ async fn consumer(
         (false, Some(_)) => limits.max_age,
         (false, None) => ABSENT,
     };
-    config.deliver_policy = match (stream.queue, last) {
-        (true, _) => DeliverPolicy::All,
-        (false, None) => DeliverPolicy::New,
-        // It was there before, and was deleted.
-        (false, Some(last)) => DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
+    // The stream was deleted as well, and counts from the beginning.
+    let anew = last.is_some_and(|last| last > stream.last);
+    config.deliver_policy = match last {
+        _ if stream.queue || anew => DeliverPolicy::All,
+        None => DeliverPolicy::New,
+        // The consumer was there before, and was deleted.
+        Some(last) => DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
     };
-    link.consumer(&stream.name, config).await
+    Ok(Consumer { anew, ..link.consumer(&stream.name, config).await? })
 }
 
 /// A subscription to a stream.
@@ -205,7 +210,11 @@ impl Acknowledge for Taken {
     }
 
     async fn refuse(self: Box<Self>, _error: &Error) {
-        self.give_back(REFUSED);
+        (*self).give_back(REFUSED);
+    }
+
+    async fn give_back(self: Box<Self>, after: Duration) {
+        (*self).give_back(after);
     }
 
     async fn extend(&self) {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_nats::jetstream;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use micro_runtime::broker::conformance;
 use micro_runtime::broker::{
     Broker, Delivery, Envelope, Guarantee, Nats, SubscribeOptions, Subscription, is_dead_letter,
 };
@@ -397,7 +398,14 @@ async fn a_stream_of_the_user_is_used_as_it_is() -> Result<()> {
     assert_eq!(all(&mut subscription).await?, [topic]);
     let stream = context.get_stream(&name).await.expect("it is there");
     assert_eq!(stream.cached_info().state.messages, 2, "its retention is its own");
-    assert_eq!(context.stream_names().filter(|made| std::future::ready(made.as_ref().is_ok_and(|made| made.contains(&name)))).count().await, 1);
+    assert_eq!(
+        context
+            .stream_names()
+            .filter(|made| std::future::ready(made.as_ref().is_ok_and(|made| made.contains(&name))))
+            .count()
+            .await,
+        1
+    );
     Ok(())
 }
 
@@ -533,4 +541,40 @@ async fn a_burst_of_ten_thousand_reaches_every_member_once() -> Result<()> {
     }
     assert_eq!((seen.len(), seen.values().max()), (COUNT as usize, Some(&1)));
     Ok(())
+}
+
+#[tokio::test]
+async fn an_event_with_the_same_id_is_stored_once_where_that_is_wanted() -> Result<()> {
+    let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
+    for (broker, count) in [(Nats::parse(&address)?, 2), (Nats::parse(&address)?.deduplicate(), 1)] {
+        let (topic, event) = (topic(), event("once"));
+        let mut subscription = broker.subscribe(SubscribeOptions::new(&topic).group("one")).await?;
+        for _ in 0..2 {
+            broker.publish(&topic, event.clone()).await?;
+        }
+        assert_eq!(all(&mut subscription).await?.len(), count);
+    }
+    Ok(())
+}
+
+/// The server as the driver kit has it.
+#[derive(Debug)]
+struct Fixture(String);
+
+#[async_trait::async_trait]
+impl conformance::Fixture for Fixture {
+    async fn broker(&self) -> Result<Arc<dyn Broker>> {
+        Ok(Arc::new(Nats::parse(&self.0)?.ack_wait(Duration::from_secs(5))))
+    }
+
+    fn promises(&self) -> conformance::Promises {
+        // 1 MiB, in base64.
+        conformance::Promises { carries: 700 << 10, refuses: Some(1 << 20), ..Default::default() }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_nats_broker_conforms() -> Result<()> {
+    let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
+    conformance::Kit::new(Fixture(address)).run().await
 }

@@ -3,11 +3,8 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 
+use super::super::check::{LARGEST_HEADERS, MOST_HEADERS};
 use super::super::{Envelope, envelope_json};
-
-/// The most headers that are taken over from NATS, and the most bytes of them.
-const MOST_HEADERS: usize = 256;
-const LARGEST_HEADERS: usize = 64 << 10;
 
 /// Reads an event. What is not in go-micro's format is from a program that knows nothing of it: then the
 /// payload is the event, and the headers are those of NATS. So nothing is ever lost because it is not understood.

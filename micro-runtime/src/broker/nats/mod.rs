@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use self::listen::Listener;
 use self::stored::{Limits, Stored};
+use super::check::check_headers;
 use super::{
     Abilities, Broker, Envelope, Guarantee, SubscribeOptions, Subscription, envelope_json, is_dead_letter,
 };
@@ -41,8 +42,8 @@ const ADVICE: &str =
 ///   for as long is forgotten. An event that is neither acknowledged nor extended for 30 seconds
 ///   ([`ack_wait`](Nats::ack_wait)), because its process is gone, goes to another member.
 /// * **Publishing** returns when the stream has the event. Where no stream has the topic it returns when the server has
-///   it. Within two minutes, an event with the same id and topic is stored once. A stream that is full refuses
-///   (`resource_exhausted`), and drops nothing.
+///   it. It is sent again when the connection is lost, and stored once. One that is published twice is stored twice,
+///   unless [ids are looked at](Nats::deduplicate). A stream that is full refuses (`resource_exhausted`), and drops nothing.
 /// * **In order** means, for a group, one event at a time for all of its members, whatever its key: correct, and slow.
 ///   Without a group and at most once it is one event at a time as well.
 /// * **Dead letters** are a queue of their own: a stream which keeps them until somebody takes them.
@@ -61,12 +62,19 @@ pub struct Nats(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    settings: Settings,
-    limits: Limits,
+    choices: Choices,
     link: Mutex<Option<Arc<Link>>>,
     ways: Ways,
     dropped: Arc<AtomicU64>,
     closed: AtomicBool,
+}
+
+/// What is chosen when it is made.
+#[derive(Clone, Debug)]
+struct Choices {
+    settings: Settings,
+    limits: Limits,
+    deduplicate: bool,
 }
 
 impl Nats {
@@ -75,7 +83,7 @@ impl Nats {
 
     /// The server at 127.0.0.1:4222.
     pub fn new() -> Self {
-        Self::with(Settings::parse(Self::DEFAULT_ADDRESS).unwrap_or_default(), Limits::default())
+        Self::to(Settings::parse(Self::DEFAULT_ADDRESS).unwrap_or_default())
     }
 
     /// These servers, which are of one cluster, with commas between them: `nats://host:4222`, or `host`; with TLS, `tls://host`.
@@ -90,45 +98,47 @@ impl Nats {
     /// # Ok::<(), micro_runtime::Error>(())
     /// ```
     pub fn parse(addresses: &str) -> Result<Self> {
-        Settings::parse(addresses).map(|settings| Self::with(settings, Limits::default()))
+        Settings::parse(addresses).map(Self::to)
     }
 
     /// Says who it is with this file, as `nsc` writes them (`.creds`). It is read
     /// whenever a connection is made, also one that was lost, so it can be renewed in its place.
     pub fn credentials_file(self, path: impl Into<PathBuf>) -> Self {
-        let (mut settings, limits) = self.parts();
-        settings.set_credentials_file(path.into());
-        Self::with(settings, limits)
+        self.change(|choices| choices.settings.set_credentials_file(path.into()))
     }
 
     /// Trusts the certificate authorities in this file, in PEM, beside those of the system.
     pub fn root_certificates(self, path: impl Into<PathBuf>) -> Self {
-        let (mut settings, limits) = self.parts();
-        settings.set_root_certificates(path.into());
-        Self::with(settings, limits)
+        self.change(|choices| choices.settings.set_root_certificates(path.into()))
     }
 
     /// How long a stream that it makes keeps an event that some group has not handled: seven days unless set. A group
     /// is forgotten when none of its members was there for as long. Dead letters stay until they are taken.
     pub fn max_age(self, age: Duration) -> Self {
-        self.limit(|limits| limits.max_age = age.max(Duration::from_secs(1)))
+        self.change(|choices| choices.limits.max_age = age.max(Duration::from_secs(1)))
     }
 
     /// How many bytes a stream that it makes keeps. It refuses to take more. Unless set there is no limit
     /// but that of the server (`max_file_store`), which reserves this much for each stream.
     pub fn max_bytes(self, bytes: u64) -> Self {
-        self.limit(|limits| limits.max_bytes = Some(bytes))
+        self.change(|choices| choices.limits.max_bytes = Some(bytes))
     }
 
     /// On how many servers of a cluster a stream that it makes is kept, 1 to 5: 1 unless set.
     pub fn replicas(self, replicas: usize) -> Self {
-        self.limit(|limits| limits.replicas = replicas)
+        self.change(|choices| choices.limits.replicas = replicas)
     }
 
     /// How long an event may be in hand without being acknowledged or extended, before another member gets it: 30 seconds
     /// unless set, and at least one. It is that of the member that first had the group.
     pub fn ack_wait(self, time: Duration) -> Self {
-        self.limit(|limits| limits.ack_wait = time.max(Duration::from_secs(1)))
+        self.change(|choices| choices.limits.ack_wait = time.max(Duration::from_secs(1)))
+    }
+
+    /// Stores an event once that is published again to the same topic with the same [id](Envelope::id) within two minutes. Off
+    /// unless set, since an event may be published again on purpose: a dead letter whose cause was mended.
+    pub fn deduplicate(self) -> Self {
+        self.change(|choices| choices.deduplicate = true)
     }
 
     /// How many events were dropped here because an at-most-once subscriber was slow.
@@ -136,20 +146,19 @@ impl Nats {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
-    fn limit(self, change: impl FnOnce(&mut Limits)) -> Self {
-        let (settings, mut limits) = self.parts();
-        change(&mut limits);
-        Self::with(settings, limits)
+    fn to(settings: Settings) -> Self {
+        Self::with(Choices { settings, limits: Limits::default(), deduplicate: false })
     }
 
-    fn parts(self) -> (Settings, Limits) {
-        (self.0.settings.clone(), self.0.limits.clone())
+    fn change(self, change: impl FnOnce(&mut Choices)) -> Self {
+        let mut choices = self.0.choices.clone();
+        change(&mut choices);
+        Self::with(choices)
     }
 
-    fn with(settings: Settings, limits: Limits) -> Self {
+    fn with(choices: Choices) -> Self {
         Self(Arc::new(Inner {
-            settings,
-            limits,
+            choices,
             link: Mutex::default(),
             ways: Ways::default(),
             dropped: Arc::default(),
@@ -166,7 +175,7 @@ impl Nats {
         if let Some(link) = link.as_ref().filter(|link| link.is_alive()) {
             return Ok(link.clone());
         }
-        let opened = Link::open(&self.0.settings, "micro broker", ADVICE).await?;
+        let opened = Link::open(&self.0.choices.settings, "micro broker", ADVICE).await?;
         *link = Some(opened.clone());
         Ok(opened)
     }
@@ -190,15 +199,17 @@ impl Broker for Nats {
 
     async fn publish(&self, topic: &str, envelope: Envelope) -> Result<()> {
         check_topic(topic)?;
+        check_headers(&envelope.headers)?;
         let link = self.link().await?;
-        let payload = envelope_json::write(&envelope);
-        self.0.ways.publish(&link, topic, envelope.id(), payload).await
+        let id = envelope.id().filter(|_| self.0.choices.deduplicate);
+        self.0.ways.publish(&link, topic, id, envelope_json::write(&envelope)).await
     }
 
     async fn keep(&self, topic: &str, envelope: Envelope) -> Result<()> {
         check_topic(topic)?;
+        check_headers(&envelope.headers)?;
         let link = self.link().await?;
-        let stream = stored::stream(&link, topic, &self.0.limits).await?;
+        let stream = stored::stream(&link, topic, &self.0.choices.limits).await?;
         if !stream.keeps && stream.consumers == 0 {
             return Err(Error::failed_precondition(format!(
                 "nobody subscribes to the topic `{topic}`, and the stream `{}` of NATS at {} keeps only what somebody wants: \
@@ -224,7 +235,7 @@ impl Broker for Nats {
         let link = self.link().await?;
         let once = options.guarantee == Guarantee::AtMostOnce;
         if !once || is_dead_letter(&options.topic) {
-            let (topic, limits) = (options.topic.clone(), self.0.limits.clone());
+            let (topic, limits) = (options.topic.clone(), self.0.choices.limits.clone());
             match Stored::begin(link.clone(), options.clone(), limits, once).await {
                 Ok(stored) => {
                     self.0.ways.is_stream(&topic);

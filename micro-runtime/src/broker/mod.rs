@@ -2,7 +2,7 @@
 //!
 //! A [`Broker`] is one system and its client library. It carries an [`Envelope`], which is headers and bytes, from
 //! [`publish`](Broker::publish) to every [`Subscription`] of the topic: to each that has no group, and to one of
-//! each group. What the bytes are is not its business; that is the typed half, `messaging`.
+//! each group. What the bytes are is not its business; that is the typed half, [`messaging`](crate::messaging).
 //!
 //! Nor does a driver retry, count attempts or write dead letters. All of that happens in one place above the drivers,
 //! and so it is the same for all of them. A driver has one duty for it: a [`Delivery`] of a subscription with
@@ -12,11 +12,10 @@
 mod check;
 pub mod conformance;
 mod delivery;
-mod envelope;
 #[cfg_attr(not(test), allow(dead_code))]
 mod envelope_json;
-mod headers;
 mod memory;
+mod named;
 #[cfg(feature = "nats")]
 mod nats;
 mod options;
@@ -27,14 +26,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery, Position};
-pub use envelope::Envelope;
-pub use headers::Headers;
 pub use memory::Memory;
+pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 #[cfg(feature = "nats")]
 pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;
+pub use crate::event::{Envelope, Headers};
 
 /// How the name of a topic ends that holds dead letters: `greeted.dead-letter` has those of `greeted`.
 ///

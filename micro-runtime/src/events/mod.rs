@@ -31,6 +31,8 @@
 //! ```
 
 mod abilities;
+#[cfg(feature = "nats")]
+mod jetstream;
 mod limits;
 mod options;
 mod retention;
@@ -44,6 +46,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 pub use abilities::Abilities;
+#[cfg(feature = "nats")]
+pub use jetstream::JetStream;
 pub use limits::{MAX_EVENT, MAX_NAME};
 pub use options::{ConsumeOptions, Start};
 pub use retention::Retention;

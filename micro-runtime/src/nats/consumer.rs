@@ -66,6 +66,12 @@ impl Link {
         Ok(Consumer { stream: stream.to_owned(), name, own, anew: false })
     }
 
+    /// A consumer that only looks, and acknowledges nothing.
+    pub(crate) async fn reader(&self, stream: &str, config: pull::Config) -> Result<consumer::Info> {
+        let name = config.name.clone().unwrap_or_default();
+        self.make_consumer(stream, &name, &config.into_consumer_config()).await
+    }
+
     /// A consumer, where it is there.
     pub(crate) async fn known_consumer(&self, stream: &str, name: &str) -> Result<Option<consumer::Info>> {
         match self.ask(&format!("CONSUMER.INFO.{stream}.{name}"), &json!({})).await? {

@@ -37,8 +37,17 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2
 /// An event, and how often it was delivered before.
 type Arrived = (jetstream::Message, u32);
 
-/// Makes sure of the consumer; it is told the number of the last event that came from it.
-pub(crate) type Make = Box<dyn Fn(Option<u64>) -> BoxFuture<'static, Result<Consumer>> + Send + Sync>;
+/// Makes sure of the consumer. `None` says that there is none any more, on purpose.
+pub(crate) type Make = Box<dyn Fn(Before) -> BoxFuture<'static, Result<Option<Consumer>>> + Send + Sync>;
+
+/// What was before a consumer is made sure of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing: it begins.
+    Nothing,
+    /// It was there; this is the number of the last event that came from it.
+    Last(Option<u64>),
+}
 
 /// The events of a consumer. What nobody took goes back when it is dropped.
 pub(crate) struct Puller {
@@ -80,7 +89,8 @@ impl Puller {
         in_hand: NonZeroUsize,
         ack_wait: Duration,
     ) -> Result<Self> {
-        let consumer = make(None).await?;
+        let consumer =
+            make(Before::Nothing).await?.ok_or_else(|| Error::not_found("the consumer was deleted"))?;
         let inbox = Subject::from(link.client.new_inbox());
         let arriving =
             link.client.subscribe(inbox.clone()).await.map_err(|error| link.lost().with_source(error))?;
@@ -324,13 +334,14 @@ impl State {
 
     /// Makes sure of the consumer again.
     async fn find(&mut self, flow: &Flow, tries: u32) {
-        let made: Result<Consumer, Error> = async {
+        let made: Result<Option<Consumer>> = async {
             flow.link.ready().await?;
-            (self.make)(self.last).await
+            (self.make)(Before::Last(self.last)).await
         }
         .await;
         match made {
-            Ok(consumer) => {
+            Ok(None) => self.ended = true,
+            Ok(Some(consumer)) => {
                 self.last = self.last.filter(|_| !consumer.anew);
                 (self.consumer, self.wanted, self.gone) = (consumer, 0, None);
             }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
@@ -42,6 +43,9 @@ const LONGEST_ID: usize = 512;
 /// What a header of NATS takes beside its value: `NATS/1.0`, its name, and the ends of lines.
 const HEADER: usize = 40;
 
+/// What each further header takes beside its name and value.
+const LINE: usize = 4;
+
 /// How events of a topic are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -78,7 +82,7 @@ impl Ways {
             if self.way(link, topic).await? == Way::Plain {
                 return plain(link, topic, payload).await;
             }
-            if store(link, topic, id, payload.clone()).await?.is_some() {
+            if store(link, topic, id, HeaderMap::new(), payload.clone()).await?.is_some() {
                 return Ok(());
             }
             // The stream was deleted, or has no leader at the moment.
@@ -162,6 +166,7 @@ pub(crate) async fn store(
     link: &Link,
     topic: &str,
     id: Option<&str>,
+    headers: HeaderMap,
     payload: Bytes,
 ) -> Result<Option<PublishAck>> {
     let id = match id {
@@ -169,13 +174,21 @@ pub(crate) async fn store(
         Some(id) if id.len() <= LONGEST_ID && !id.chars().any(char::is_control) => format!("{topic}/{id}"),
         _ => Uuid::new_v4().simple().to_string(),
     };
-    fits(link, payload.len() + HEADER + id.len())?;
+    let beside: usize = headers
+        .iter()
+        .map(|(name, values)| {
+            let name: &str = name.as_ref();
+            values.iter().map(|value| name.len() + value.as_str().len() + LINE).sum::<usize>()
+        })
+        .sum();
+    fits(link, payload.len() + HEADER + id.len() + beside)?;
     link.ready().await?;
     let mut connection = link.connection.clone();
     let end = Instant::now() + PATIENCE;
     loop {
         let number = connection.borrow_and_update().number;
-        let message = PublishMessage::build().payload(payload.clone()).message_id(&id);
+        let message =
+            PublishMessage::build().headers(headers.clone()).payload(payload.clone()).message_id(&id);
         let sent = link.jetstream.send_publish(topic.to_owned(), message).await;
         let confirmed = async {
             match sent {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
@@ -220,7 +221,7 @@ impl Broker for Nats {
             )));
         }
         // Several groups may keep the same event, so its id does not tell them apart.
-        match store(&link, topic, None, envelope_json::write(&envelope)).await? {
+        match store(&link, topic, None, HeaderMap::new(), envelope_json::write(&envelope)).await? {
             Some(_) => Ok(()),
             None => Err(Error::unavailable(format!(
                 "the stream `{}` of NATS at {} does not answer",

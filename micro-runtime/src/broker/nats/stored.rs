@@ -16,7 +16,7 @@ use crate::nats::api::Captured;
 use crate::nats::consumer::{Consumer, durable, settings};
 use crate::nats::link::Link;
 use crate::nats::name::escaped;
-use crate::nats::pull::{Make, Puller};
+use crate::nats::pull::{Before, Make, Puller};
 use crate::nats::taken::Taken;
 
 /// What the names of our streams begin with.
@@ -118,7 +118,7 @@ async fn consumer(
     options: &SubscribeOptions,
     own: &str,
     limits: &Limits,
-    last: Option<u64>,
+    before: Before,
 ) -> Result<Consumer> {
     let SubscribeOptions { topic, group, ordered, .. } = options;
     let stream = stream(link, topic, limits).await?;
@@ -135,12 +135,12 @@ async fn consumer(
         (false, None) => ABSENT,
     };
     // The stream was deleted as well, and counts from the beginning.
-    let anew = last.is_some_and(|last| last > stream.last);
-    config.deliver_policy = match last {
+    let anew = matches!(before, Before::Last(Some(last)) if last > stream.last);
+    config.deliver_policy = match before {
         _ if stream.queue || anew => DeliverPolicy::All,
-        None => DeliverPolicy::New,
-        // The consumer was there before, and was deleted.
-        Some(last) => DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
+        // The consumer was deleted.
+        Before::Last(Some(last)) => DeliverPolicy::ByStartSequence { start_sequence: last.saturating_add(1) },
+        Before::Nothing | Before::Last(None) => DeliverPolicy::New,
     };
     Ok(Consumer { anew, ..link.consumer(&stream.name, config).await? })
 }
@@ -166,12 +166,12 @@ impl Stored {
         let make: Make = {
             let link = Arc::downgrade(&link);
             let shared = Arc::new((options, limits, own));
-            Box::new(move |last| {
+            Box::new(move |before| {
                 let (link, shared) = (link.clone(), shared.clone());
                 async move {
                     let (options, limits, own) = &*shared;
                     match link.upgrade() {
-                        Some(link) => consumer(&link, options, own, limits, last).await,
+                        Some(link) => consumer(&link, options, own, limits, before).await.map(Some),
                         None => Err(Error::unavailable("the connection to NATS was closed")),
                     }
                 }

@@ -185,7 +185,8 @@ impl Link {
         if timeout(FAREWELL, farewell).await.is_err() {
             tracing::warn!(servers = self.servers, "NATS did not confirm what was said at last");
         }
-        let _ = self.client.drain().await;
+        // Where there is no connection, this waits for one.
+        let _ = timeout(FAREWELL, self.client.drain()).await;
     }
 
     /// Which connection it is, as the library counts: sure where the news are late.

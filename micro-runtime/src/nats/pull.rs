@@ -31,6 +31,9 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The longest that is waited for what is on its way.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// So many are wanted at the most, whatever there is room for: the library drops what it cannot keep.
+const MOST_WANTED: usize = 4096;
+
 /// The pauses between two tries to find the consumer again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
@@ -272,7 +275,7 @@ impl State {
         // The one that is waited for has its room already.
         let taken = flow.in_hand.saturating_sub(flow.room.available_permits() + 1);
         let known = taken + self.waiting.len() + self.wanted;
-        let more = flow.in_hand.saturating_sub(known);
+        let more = flow.in_hand.saturating_sub(known).min(MOST_WANTED.saturating_sub(self.wanted));
         if more == 0 || (self.wanted > 0 && more * 2 < flow.in_hand) {
             return;
         }

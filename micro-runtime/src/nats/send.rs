@@ -10,7 +10,7 @@ use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::api::Captured;
@@ -151,10 +151,8 @@ async fn plain(link: &Link, topic: &str, payload: Bytes) -> Result<()> {
     fits(link, payload.len())?;
     link.ready().await?;
     let epoch = link.epoch();
-    let sent = link.client.publish(topic.to_owned(), payload).await;
-    sent.map_err(|error| {
-        Error::unavailable(format!("NATS at {}: {error}", link.servers)).with_source(error)
-    })?;
+    let sent = timeout(ANSWER, link.client.publish(topic.to_owned(), payload)).await;
+    sent.map_err(|_| link.lost())?.map_err(|error| link.lost().with_source(error))?;
     link.echo.confirm(link, epoch).await
 }
 

@@ -31,6 +31,9 @@ const DUPLICATES: Duration = Duration::from_secs(120);
 /// How long the consumer of a subscription without a group is kept while there is no sign of it.
 const ABSENT: Duration = Duration::from_secs(15 * 60);
 
+/// A group is not forgotten sooner, however short events are kept: with all hands full it asks for none.
+const SHORTEST_ABSENCE: Duration = Duration::from_secs(60 * 60);
+
 /// The pause before an event is delivered again that could neither be handled nor be kept as a dead letter.
 const REFUSED: Duration = Duration::from_secs(10);
 
@@ -131,7 +134,7 @@ async fn consumer(
     // A group that is gone for good must not keep events for ever.
     config.inactive_threshold = match (stream.queue, group) {
         (true, _) => Duration::ZERO,
-        (false, Some(_)) => limits.max_age,
+        (false, Some(_)) => limits.max_age.max(SHORTEST_ABSENCE),
         (false, None) => ABSENT,
     };
     // The stream was deleted as well, and counts from the beginning.

@@ -43,7 +43,8 @@ const ADVICE: &str =
 ///   yet write to its disk is lost, unless there are [`replicas`](JetStream::replicas).
 /// * An event has up to the payload limit of the server, 1 MiB unless it is changed. Headers are those of NATS, and the body is the
 ///   payload, so other programs can read it.
-/// * [`GroupStatus::missed`] is always 0: the server does not say it.
+/// * [`GroupStatus::missed`] is always 0: the server does not say it. [`GroupStatus::in_hand`] counts what was given back and will
+///   be delivered again as well.
 ///
 /// Clones are the same log. Constructing it connects to nothing.
 #[derive(Clone, Debug)]

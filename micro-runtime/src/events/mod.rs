@@ -31,9 +31,12 @@
 //! ```
 
 mod abilities;
+pub mod conformance;
+mod group;
 #[cfg(feature = "nats")]
 mod jetstream;
 mod limits;
+mod memory;
 mod options;
 mod retention;
 mod status;
@@ -49,6 +52,7 @@ pub use abilities::Abilities;
 #[cfg(feature = "nats")]
 pub use jetstream::JetStream;
 pub use limits::{MAX_EVENT, MAX_NAME};
+pub use memory::Memory;
 pub use options::{ConsumeOptions, Start};
 pub use retention::Retention;
 pub use status::{GroupStatus, Stored};

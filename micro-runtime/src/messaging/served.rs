@@ -11,11 +11,11 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use super::arrival::{Arrived, unreadable};
-use super::consumer::{Consumer, Handle, Policy, Terms};
+use super::consumer::{Consumer, Handle, OfBroker, Policy, Terms};
 use super::content;
 use super::counts::Counts;
-use super::publisher::Opened;
-use crate::broker::{Envelope, Guarantee, SubscribeOptions};
+use super::via::Opened;
+use crate::broker::{Delivery, Guarantee, SubscribeOptions};
 use crate::call::Interceptors;
 use crate::codec::Codecs;
 use crate::context::{Departure, Origin};
@@ -86,8 +86,9 @@ fn terms(opened: &Opened, descriptor: &SubscriberDescriptor) -> Terms {
     if let Some(attempts) = descriptor.attempts.and_then(NonZeroU32::new) {
         policy.attempts = attempts;
     }
-    let counts = Counts::new(&opened.metrics, &descriptor.topic, &descriptor.group);
-    Terms { broker: opened.broker.clone(), options, policy, counts }
+    let counts = Counts::new(&opened.via.metrics, &descriptor.topic, &descriptor.group);
+    let source = Box::new(OfBroker { broker: opened.broker.clone(), options });
+    Terms { source, policy, counts }
 }
 
 struct Served {
@@ -98,8 +99,8 @@ struct Served {
 }
 
 impl Handle for Served {
-    fn handle(&self, envelope: &Envelope, attempt: u32) -> BoxFuture<'static, Result<()>> {
-        let arrived = Arrived::new(envelope, &self.topic, attempt);
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>> {
+        let arrived = Arrived::new(delivery, &self.topic, attempt);
         let codec = match content::codec(&self.surroundings.codecs, arrived.content_type()) {
             Ok(codec) => codec.clone(),
             Err(error) => return ready(Err(unreadable(error))).boxed(),

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
+use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use micro_runtime::broker::conformance;
+use micro_runtime::broker::conformance::{self, Faults, Fixture as _};
 use micro_runtime::broker::{
-    Broker, Delivery, Envelope, Guarantee, Nats, SubscribeOptions, Subscription, is_dead_letter,
+    Abilities, Broker, Delivery, Envelope, Guarantee, Nats, SubscribeOptions, Subscription, is_dead_letter,
 };
 use micro_runtime::{Code, Error, Result};
 use servers::{Kind, Server};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
@@ -559,22 +561,68 @@ async fn an_event_with_the_same_id_is_stored_once_where_that_is_wanted() -> Resu
 
 /// The server as the driver kit has it.
 #[derive(Debug)]
-struct Fixture(String);
+struct Fixture {
+    address: String,
+    own: Option<Arc<Own>>,
+}
 
-#[async_trait::async_trait]
+/// A server that the kit may break.
+#[derive(Debug)]
+struct Own(Mutex<Server>);
+
+#[async_trait]
+impl Faults for Own {
+    async fn kill(&self) -> Result<()> {
+        self.0.lock().await.kill();
+        Ok(())
+    }
+
+    async fn restart(&self) -> Result<()> {
+        self.0.lock().await.restart().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl conformance::Fixture for Fixture {
     async fn broker(&self) -> Result<Arc<dyn Broker>> {
-        Ok(Arc::new(Nats::parse(&self.0)?.ack_wait(Duration::from_secs(5))))
+        Ok(Arc::new(Nats::parse(&self.address)?.ack_wait(Duration::from_secs(5))))
     }
 
     fn promises(&self) -> conformance::Promises {
         // 1 MiB, in base64.
         conformance::Promises { carries: 700 << 10, refuses: Some(1 << 20), ..Default::default() }
     }
+
+    fn faults(&self) -> Option<Arc<dyn Faults>> {
+        self.own.clone().map(|own| own as Arc<dyn Faults>)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_nats_broker_conforms() -> Result<()> {
-    let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
-    conformance::Kit::new(Fixture(address)).run().await
+async fn the_nats_broker_conforms_and_survives_its_server() -> Result<()> {
+    let Some(server) = Server::start(Kind::Nats).await else { return Ok(()) };
+    let fixture = Fixture { address: server.address(), own: Some(Arc::new(Own(Mutex::new(server)))) };
+    conformance::Kit::new(fixture).run().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_nats_broker_conforms_without_jetstream() -> Result<()> {
+    let Some(server) = Server::start(Kind::NatsWithoutJetStream).await else { return Ok(()) };
+    conformance::Kit::new(Plain(Fixture { address: server.address(), own: None })).run().await
+}
+
+/// A server without JetStream: delivery at most once is all that it can.
+#[derive(Debug)]
+struct Plain(Fixture);
+
+#[async_trait]
+impl conformance::Fixture for Plain {
+    async fn broker(&self) -> Result<Arc<dyn Broker>> {
+        self.0.broker().await
+    }
+
+    fn promises(&self) -> conformance::Promises {
+        conformance::Promises { abilities: Some(Abilities::new()), ..self.0.promises() }
+    }
 }

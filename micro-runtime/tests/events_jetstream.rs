@@ -4,9 +4,11 @@
 
 mod servers;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use micro_runtime::broker::{Delivery, Envelope, Subscription};
+use micro_runtime::events::conformance;
 use micro_runtime::events::{ConsumeOptions, EventLog, JetStream, Retention, Start};
 use micro_runtime::{Code, Error, Result};
 use servers::{Kind, Server};
@@ -113,6 +115,7 @@ async fn a_group_goes_on_where_it_stopped_and_says_how_far_it_is() -> Result<()>
             if (group.position, group.lag) == (offsets[4], 6) && group.in_hand > 0 {
                 return Ok::<_, Error>(group.name.clone());
             }
+            println!("{group:?}");
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -240,4 +243,18 @@ async fn a_server_that_is_killed_loses_neither_events_nor_how_far_groups_are() -
     }
     assert!(offsets.len() >= COUNT && offsets.is_sorted_by(|one, other| one < other));
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_in_jetstream_conforms() -> Result<()> {
+    let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
+    let make = || Arc::new(JetStream::parse(&address).expect("an address")) as Arc<dyn EventLog>;
+    conformance::run(make, conformance::Promises::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_in_jetstream_conforms_when_it_is_closed_and_opened() -> Result<()> {
+    let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
+    let make = || Arc::new(JetStream::parse(&address).expect("an address")) as Arc<dyn EventLog>;
+    conformance::run_durable(make, conformance::Promises::default()).await
 }

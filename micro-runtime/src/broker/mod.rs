@@ -16,6 +16,8 @@ mod envelope_json;
 mod http;
 mod memory;
 mod named;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
 
 use std::fmt;
@@ -27,6 +29,8 @@ pub use delivery::{Acknowledge, Delivery, Position};
 pub use http::Http;
 pub use memory::Memory;
 pub use named::{DEFAULT, Surroundings, by_name, from_environment};
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 
 use crate::error::Result;

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) enum Kind {
     Etcd,
     Nats,
+    /// One that keeps nothing.
+    NatsWithoutJetStream,
     Consul,
 }
 
@@ -36,7 +38,7 @@ impl Kind {
     fn variable(self) -> &'static str {
         match self {
             Self::Etcd => "MICRO_TEST_ETCD",
-            Self::Nats => "MICRO_TEST_NATS",
+            Self::Nats | Self::NatsWithoutJetStream => "MICRO_TEST_NATS",
             Self::Consul => "MICRO_TEST_CONSUL",
         }
     }
@@ -149,6 +151,9 @@ impl Server {
                 .args(["--addr", "127.0.0.1", "--port", &client.to_string(), "--jetstream"])
                 .arg("--store_dir")
                 .arg(data),
+            Kind::NatsWithoutJetStream => {
+                command.args(["--addr", "127.0.0.1", "--port", &client.to_string()])
+            }
             Kind::Consul => command
                 .args(["agent", "-server", "-bootstrap-expect=1", "-node=test"])
                 .args(["-bind=127.0.0.1", "-client=127.0.0.1", "-dns-port=-1", "-grpc-port=-1"])
@@ -167,7 +172,7 @@ impl Server {
             Kind::Etcd => ("/health", "true"),
             Kind::Consul => ("/v1/catalog/service/consul", "\"Node\""),
             // It greets whoever connects.
-            Kind::Nats => ("", "INFO"),
+            Kind::Nats | Kind::NatsWithoutJetStream => ("", "INFO"),
         };
         let address = self.address();
         let asking = ask(&address, path, answer);

@@ -13,6 +13,8 @@ mod delivery;
 mod envelope;
 mod headers;
 mod options;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,8 +25,18 @@ pub use delivery::{Acknowledge, Delivery};
 pub use envelope::Envelope;
 pub use headers::Headers;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
+#[cfg(feature = "rabbitmq")]
+pub use rabbitmq::RabbitMq;
 
 use crate::error::Result;
+
+/// How the names of topics end that dead letters are kept in, see [`Broker::keep`].
+pub const DEAD_LETTER: &str = ".dead-letter";
+
+/// Whether dead letters are kept in this topic.
+pub fn is_dead_letter(topic: &str) -> bool {
+    topic.ends_with(DEAD_LETTER)
+}
 
 /// A way to publish events and to be given them.
 ///

@@ -45,7 +45,7 @@
 
 pub mod manual;
 
-pub use micro_macros::{Message, handler, service};
+pub use micro_macros::{Message, handler, service, subscribe};
 pub use micro_runtime::*;
 
 // By name as well, so that the compiler tells those who forgot the feature of it.

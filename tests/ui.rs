@@ -10,6 +10,7 @@ mod pass {
     mod hygiene;
     mod places;
     mod shapes;
+    mod subscribers;
 
     #[test]
     fn aliases_of_the_types_in_a_signature_simply_work() {
@@ -29,6 +30,11 @@ mod pass {
     #[test]
     fn contracts_and_handlers_stand_wherever_items_may() {
         places::main();
+    }
+
+    #[test]
+    fn a_subscriber_takes_an_event_or_its_payload_and_its_topic_from_a_constant() {
+        subscribers::main();
     }
 
     #[test]

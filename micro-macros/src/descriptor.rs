@@ -127,7 +127,8 @@ fn descriptor(service: &Service, method: &Method) -> TokenStream {
     }
 }
 
-fn duration(duration: Duration) -> TokenStream {
+/// A duration, as code.
+pub(crate) fn duration(duration: Duration) -> TokenStream {
     let seconds = Literal::u64_unsuffixed(duration.as_secs());
     let nanoseconds = Literal::u32_unsuffixed(duration.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanoseconds))

@@ -121,8 +121,7 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Methods have the same shapes and the same `#[micro(…)]` options as in a contract.
 /// `#[micro(skip)]` takes a `pub async fn` out. A function that is not `pub` is no endpoint, and
 /// neither is a `pub fn` without `self`, such as `new`. A method under
-/// `#[subscribe(topic = "greeted", group = "audit")]` is a subscriber: an
-/// `async fn(&self, ctx: &Context, event: E) -> Result<()>`, which is given the events of that topic.
+/// [`#[subscribe(topic = GREETED)]`](macro@subscribe) is a subscriber, which is given the events of that topic.
 ///
 /// # Options
 ///
@@ -136,6 +135,47 @@ pub fn service(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn handler(options: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(options.into(), item.into()).into()
+}
+
+/// Says that a method is given the events of a topic, in an `impl Type` block under
+/// [`#[micro::handler]`](macro@handler).
+///
+/// ```ignore
+/// const GREETED: Topic<Greeted> = Topic::new("greeted");
+///
+/// #[micro::handler]
+/// impl Audit {
+///     #[subscribe(topic = GREETED, group = "audit")]
+///     async fn on_greeted(&self, ctx: &Context, event: Event<Greeted>) -> Result<()> { /* … */ }
+/// }
+/// ```
+///
+/// It is an `async fn(&self, ctx: &Context, event: E) -> Result<()>`, where `E` is `Event<Greeted>`, or `Greeted`
+/// for the payload alone. `Ok` says that the event was handled. With an error, a panic, or when its time is over, it is
+/// delivered again after a while, until it had all its attempts; then it becomes a dead letter, which is kept in the topic
+/// `greeted.dead-letter` together with the reason. A payload that cannot be read becomes one at once: no handler sees it.
+///
+/// An event can be delivered more than once, even to a handler that never fails: whoever had it may have crashed before
+/// it said so. What is done with it must bear that.
+///
+/// # Options
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `topic = GREETED` or `topic = "greeted"` | whose events it is given: a constant of type `Topic<Greeted>`, whose type is compared with that of the event, or a name | must be there |
+/// | `group = "audit"` or `group = AUDIT` | with whom it shares them: each event goes to one of a group, in all processes together; the constant is a `&'static str` | none: every subscriber gets every event |
+/// | `at_most_once` | an event is delivered once and not again, whatever becomes of it | at least once |
+/// | `attempts = 5` | after how many attempts an event becomes a dead letter; at least 1; not with `at_most_once` | 5 |
+/// | `concurrency = 16` | how many events are handled at the same time at the most, by this method in this process; at least 1 | 16 |
+/// | `ordered` | events with the same key are handled one after the other, in the order in which they were published | in any order |
+/// | `timeout = "5s"` | how long an attempt may take | no limit |
+///
+/// A service whose broker cannot give what its subscribers ask for, order for example, does not start, and says why.
+///
+/// The attribute is read by `#[micro::handler]`, and so it needs no `use`. Anywhere else it is an error.
+#[proc_macro_attribute]
+pub fn subscribe(_options: TokenStream, item: TokenStream) -> TokenStream {
+    handler::explain_subscribe(item.into()).into()
 }
 
 /// Makes a serde type a message, so that it can travel between services.

@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, LitInt, LitStr, Token};
+use syn::{Expr, ExprLit, ExprPath, Lit, LitInt, LitStr, Token};
 
 use crate::errors::Errors;
 
@@ -18,6 +18,12 @@ enum Value {
     Nothing,
     Equals(TokenStream),
     List(Group),
+}
+
+/// A name that is known while compiling.
+pub(crate) enum Name {
+    Text(LitStr),
+    Constant(ExprPath),
 }
 
 /// Reads options where only some are known, each at most once.
@@ -93,6 +99,29 @@ impl Opt {
             Some(_) => {}
         }
         literal
+    }
+
+    /// The value of an option that is a name, or the path of a constant; an empty name is an error.
+    pub(crate) fn name_or_constant(&self, example: &str, errors: &mut Errors) -> Option<Name> {
+        let value = match &self.value {
+            Value::Equals(tokens) => syn::parse2::<Expr>(tokens.clone()).ok(),
+            Value::Nothing | Value::List(_) => None,
+        };
+        match value {
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) => self.text(errors).map(Name::Text),
+            Some(Expr::Path(path)) => Some(Name::Constant(path)),
+            _ => {
+                let name = &self.name;
+                errors.add(
+                    self,
+                    format_args!(
+                        "`{name}` takes a string literal, or the path of a constant\n\
+                         write `{name} = \"…\"`, or for example `{name} = {example}`"
+                    ),
+                );
+                None
+            }
+        }
     }
 
     /// The value of an option that is a whole number.

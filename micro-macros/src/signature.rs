@@ -84,10 +84,17 @@ impl Reader<'_> {
         }
         if asyncness.is_none() {
             let what = quote!(#fn_token #ident);
-            self.wrong(
-                what,
-                format!("a method is `async`, and `{ident}` is not: its caller may wait for another machine"),
-            );
+            let text = match self.door {
+                Door::Subscriber => format!(
+                    "a subscriber is `async`, and `{ident}` is not: it is given many events at the same time"
+                ),
+                Door::Contract | Door::CodeFirst => {
+                    format!(
+                        "a method is `async`, and `{ident}` is not: its caller may wait for another machine"
+                    )
+                }
+            };
+            self.wrong(what, text);
         }
         if let Safety::Unsafe(unsafety) = safety {
             self.wrong(unsafety, "a method cannot be `unsafe`: its callers may be in another process, where no promise of theirs counts");
@@ -174,7 +181,15 @@ impl Reader<'_> {
         let Some(argument) = argument else {
             if has_context {
                 let ident = &self.signature.ident;
-                self.wrong(ident, format!("a method takes one request after the context, and `{ident}` takes none\nwhere there is nothing to say, take `request: ()`"));
+                let text = match self.door {
+                    Door::Subscriber => {
+                        format!("a subscriber takes one event after the context, and `{ident}` takes none")
+                    }
+                    Door::Contract | Door::CodeFirst => format!(
+                        "a method takes one request after the context, and `{ident}` takes none\nwhere there is nothing to say, take `request: ()`"
+                    ),
+                };
+                self.wrong(ident, text);
             }
             return None;
         };
@@ -209,7 +224,15 @@ impl Reader<'_> {
         match &self.signature.output {
             ReturnType::Default => {
                 let ident = &self.signature.ident;
-                self.wrong(ident, format!("a method returns a `Result`, and `{ident}` returns nothing: every call can fail on its way"));
+                let text = match self.door {
+                    Door::Subscriber => format!(
+                        "a subscriber returns a `Result`, and `{ident}` returns nothing: an error says that the event was not handled"
+                    ),
+                    Door::Contract | Door::CodeFirst => format!(
+                        "a method returns a `Result`, and `{ident}` returns nothing: every call can fail on its way"
+                    ),
+                };
+                self.wrong(ident, text);
                 None
             }
             ReturnType::Type(_, ty) => self.suitable(ty).then(|| (**ty).clone()),
@@ -253,7 +276,7 @@ impl Reader<'_> {
     fn wrong(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) {
         let form = match self.door {
             Door::Contract | Door::CodeFirst => "request: Request) -> Result<Reply>",
-            Door::Subscriber => "event: Event) -> Result<()>",
+            Door::Subscriber => "event: Event<Payload>) -> Result<()>",
         };
         self.wrong_form(tokens, text, form);
     }

@@ -10,9 +10,10 @@
 //! | 3 | protocol: bytes to calls and back |
 //! | 2 | [`registry`] · [`selector`] · [`broker`] · [`transport`]: a trait each, and its drivers · tls |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors · [`admission`] who is let in · [`idempotency`] calls that are made twice |
-//! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · [`protobuf`] |
+//! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · event: what is published · [`protobuf`] |
 
 pub mod admission;
+mod backoff;
 pub mod broker;
 pub mod call;
 pub mod client;
@@ -21,9 +22,11 @@ mod context;
 pub mod endpoint;
 mod environment;
 mod error;
+mod event;
 pub mod health;
 pub mod idempotency;
 pub mod message;
+pub mod messaging;
 mod metadata;
 pub mod metrics;
 #[cfg(feature = "protobuf")]
@@ -49,6 +52,7 @@ pub use client::{Call, Client, Response};
 pub use context::{Context, Priority};
 pub use environment::Environment;
 pub use error::{Code, Detail, Error, Result};
+pub use event::{Event, NamedTopic, ToTopic, Topic};
 pub use health::Health;
 pub use message::{AnyMessage, Message};
 pub use metadata::Metadata;
@@ -72,7 +76,7 @@ pub mod __private {
         OneHandlerPerTypeWithOtherContractsInAlso, Outcome, Pushing, Returning, SenderArgument,
         ServiceDescriptor, Signature, SubscriberDescriptor, Subscribing, describe_pushing,
         describe_returning, describe_subscriber, pushing, returning, serve_pushing, serve_returning,
-        serve_subscriber,
+        serve_subscriber, topic_of,
     };
     pub use crate::error::{Error, Result};
     pub use crate::message::{Field, Format, Message, SerdeMessage, Shape, ShapeKind, Variant, probe};

@@ -143,7 +143,13 @@ async fn an_etcd_with_authentication_wants_to_know_who_it_is() -> Result<()> {
     server.kill();
     server.restart().await;
     known.register(&node, TTL).await?;
+    let mut other = node.clone();
+    other.node.id = "a-2".into();
+    known.register(&other, TTL).await?;
+    // What leaves while nobody watches is kept for a while, as what a server lost is: so the watch has to be back.
+    timeout(Duration::from_secs(20), view.until(|nodes| nodes.len() == 2)).await.expect("the other node");
     known.deregister(&node).await?;
+    known.deregister(&other).await?;
     timeout(Duration::from_secs(20), view.until(|nodes| nodes.is_empty())).await.expect("no node");
     Ok(())
 }

@@ -56,7 +56,8 @@ pub(super) fn expand(
         });
         statements.extend(subscribers.iter().map(|subscriber| subscriber.statement(&service)));
         let handler = handler_impl(&options.krate, header, &statements);
-        let subscribers = subscribers.iter().map(|subscriber| subscriber.definition(&service));
+        let subscribers =
+            subscribers.iter().map(|subscriber| subscriber.definition(&service, &header.self_ty));
         let (cfgs, quiet) = (&service.cfgs, descriptor::quiet());
         let (client, methods) = parts.unzip();
         quote! {

@@ -3,6 +3,7 @@
 mod code_first;
 mod contract;
 mod subscribe;
+mod subscription;
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -60,6 +61,18 @@ fn handler_impl(krate: &Path, header: &ItemImpl, statements: &TokenStream) -> To
 fn also(paths: &[Path]) -> TokenStream {
     let binds = paths.iter().map(contract::bind);
     quote!(#(#binds)*)
+}
+
+/// What stands under `#[micro::subscribe]` where no handler reads it.
+pub(crate) fn explain_subscribe(item: TokenStream) -> TokenStream {
+    let error = syn::Error::new(
+        proc_macro2::Span::call_site(),
+        "`#[subscribe(…)]` is for a method of a handler, and nobody reads it here\n\
+         write `#[micro::handler]` above the `impl Type { … }` block that the method is in",
+    );
+    let error = error.into_compile_error();
+    // Which is an item in a module, and as good in an `impl` block.
+    quote!(#item #error)
 }
 
 fn explain_item(item: &TokenStream, errors: &mut Errors) {

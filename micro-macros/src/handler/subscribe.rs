@@ -1,19 +1,17 @@
-//! `#[subscribe(topic = "…", group = "…")]` on a method.
+//! A method under `#[subscribe(…)]`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Meta};
+use syn::{Attribute, Type};
 
+use super::subscription::Subscription;
 use crate::descriptor::Service;
 use crate::errors::Errors;
 use crate::items::Function;
 use crate::names;
-use crate::options::Reader;
 use crate::signature::{self, Door, Parts};
 use crate::types::respanned;
-
-const KNOWN: &[(&str, &str)] = &[("topic", "topic = \"greeted\""), ("group", "group = \"audit\"")];
 
 /// A method that is given events.
 pub(super) struct Subscriber {
@@ -22,22 +20,16 @@ pub(super) struct Subscriber {
     wire: String,
     doc: String,
     cfgs: Vec<Attribute>,
-    options: Options,
+    subscription: Subscription,
     parts: Parts,
-}
-
-/// What `#[subscribe(…)]` says.
-#[derive(Default)]
-struct Options {
-    topic: String,
-    group: String,
 }
 
 impl Subscriber {
     /// The subscriber that a function is; `None` with errors where it cannot be one.
     pub(super) fn read(function: &Function, errors: &mut Errors) -> Option<Self> {
         let mut attributes = function.attributes.subscribe.iter();
-        let options = attributes.next().map(|attribute| Options::read(attribute, errors)).unwrap_or_default();
+        let first = attributes.next();
+        let subscription = first.map(|attribute| Subscription::read(attribute, errors)).unwrap_or_default();
         for second in attributes {
             errors.add(
                 second,
@@ -60,18 +52,20 @@ impl Subscriber {
             ident,
             doc: function.attributes.doc(),
             cfgs,
-            options,
+            subscription,
             parts,
         })
     }
 
     /// The type that stands for the subscriber, with the types in its signature and its descriptor.
-    pub(super) fn definition(&self, service: &Service) -> TokenStream {
+    /// `ty` is the type that it is a method of.
+    pub(super) fn definition(&self, service: &Service, ty: &Type) -> TokenStream {
         let Service { krate, full_name, .. } = service;
-        let Self { wire, doc, cfgs, options: Options { topic, group }, parts, .. } = self;
+        let Self { wire, doc, cfgs, subscription, parts, .. } = self;
         let (context, event, output) = (&parts.context.ty, &parts.request.ty, &parts.output);
         let marker = self.marker();
         let path = format!("/{full_name}/{wire}");
+        let (names, calls) = (subscription.names(krate, ty), subscription.calls());
         quote! {
             #(#cfgs)*
             struct #marker;
@@ -83,8 +77,8 @@ impl Subscriber {
                 type Outcome = #output;
                 const DESCRIPTOR: &'static #krate::__private::SubscriberDescriptor =
                     &#krate::__private::describe_subscriber::<Self>(
-                        #topic, #group, #full_name, #wire, #path, #doc,
-                    );
+                        #names, #full_name, #wire, #path, #doc,
+                    ) #calls;
             }
         }
     }
@@ -118,34 +112,5 @@ impl Subscriber {
 
     fn marker(&self) -> Ident {
         format_ident!("__Micro_{}", self.ident.unraw())
-    }
-}
-
-impl Options {
-    fn read(attribute: &Attribute, errors: &mut Errors) -> Self {
-        let tokens = match &attribute.meta {
-            Meta::List(list) => list.tokens.clone(),
-            _ => TokenStream::new(),
-        };
-        let before = errors.is_empty();
-        let (mut options, mut has_topic) = (Self::default(), false);
-        for option in Reader::new("`#[subscribe(…)]`", KNOWN).read(tokens, errors) {
-            let is_topic = option.name.unraw() == "topic";
-            has_topic |= is_topic;
-            let text = option.text(errors).map(|text| text.value()).unwrap_or_default();
-            if is_topic {
-                options.topic = text;
-            } else {
-                options.group = text;
-            }
-        }
-        let unread = before && !errors.is_empty();
-        if !has_topic && !unread {
-            errors.add(
-                attribute,
-                "a subscriber names the topic it listens to\nwrite `#[subscribe(topic = \"greeted\")]`",
-            );
-        }
-        options
     }
 }

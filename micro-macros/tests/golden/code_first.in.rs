@@ -26,4 +26,21 @@ impl Say {
     async fn on_said(&self, ctx: &Context, event: Said) -> Result<()> {
         Ok(())
     }
+
+    #[subscribe(
+        topic = topics::REPEATED,
+        group = Self::GROUP,
+        attempts = 3,
+        concurrency = 1,
+        ordered,
+        timeout = "1s 500ms"
+    )]
+    async fn on_repeated(&self, ctx: &Context, event: Event<Said>) -> Result<()> {
+        Ok(())
+    }
+
+    #[subscribe(topic = "tick", at_most_once)]
+    async fn on_tick(&self, ctx: &Context, (): ()) -> Result<()> {
+        Ok(())
+    }
 }

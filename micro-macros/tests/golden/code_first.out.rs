@@ -23,6 +23,12 @@ impl Say {
     async fn on_said(&self, ctx: &Context, event: Said) -> Result<()> {
         Ok(())
     }
+    async fn on_repeated(&self, ctx: &Context, event: Event<Said>) -> Result<()> {
+        Ok(())
+    }
+    async fn on_tick(&self, ctx: &Context, (): ()) -> Result<()> {
+        Ok(())
+    }
 }
 /// A client of `Say`.
 ///
@@ -140,6 +146,36 @@ const _: () = {
             Self,
         >("said", "echo", "Say", "OnSaid", "/Say/OnSaid", "");
     }
+    struct __Micro_on_repeated;
+    impl ::micro::__private::Subscribing for __Micro_on_repeated {
+        type Context = Context;
+        type Event = Event<Said>;
+        type Outcome = Result<()>;
+        const DESCRIPTOR: &'static ::micro::__private::SubscriberDescriptor = &::micro::__private::describe_subscriber::<
+            Self,
+        >(
+                ::micro::__private::topic_of::<Self, _>(topics::REPEATED),
+                <Say>::GROUP,
+                "Say",
+                "OnRepeated",
+                "/Say/OnRepeated",
+                "",
+            )
+            .attempts(3)
+            .concurrency(1)
+            .ordered()
+            .timeout(::core::time::Duration::new(1, 500000000));
+    }
+    struct __Micro_on_tick;
+    impl ::micro::__private::Subscribing for __Micro_on_tick {
+        type Context = Context;
+        type Event = ();
+        type Outcome = Result<()>;
+        const DESCRIPTOR: &'static ::micro::__private::SubscriberDescriptor = &::micro::__private::describe_subscriber::<
+            Self,
+        >("tick", "", "Say", "OnTick", "/Say/OnTick", "")
+            .at_most_once();
+    }
     #[allow(
         deprecated,
         non_local_definitions,
@@ -209,6 +245,46 @@ const _: () = {
                         let __micro_this = ::std::sync::Arc::clone(&__micro_this);
                         async move {
                             Self::on_said(&*__micro_this, &__micro_ctx, __micro_event)
+                                .await
+                        }
+                    }),
+                );
+            }
+            {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_self);
+                ::micro::__private::Binder::subscriber(
+                    __micro_binder,
+                    <__Micro_on_repeated as ::micro::__private::Subscribing>::DESCRIPTOR,
+                    ::micro::__private::serve_subscriber::<
+                        __Micro_on_repeated,
+                        _,
+                        _,
+                    >(move |__micro_ctx, __micro_event| {
+                        let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                        async move {
+                            Self::on_repeated(
+                                    &*__micro_this,
+                                    &__micro_ctx,
+                                    __micro_event,
+                                )
+                                .await
+                        }
+                    }),
+                );
+            }
+            {
+                let __micro_this = ::std::sync::Arc::clone(&__micro_self);
+                ::micro::__private::Binder::subscriber(
+                    __micro_binder,
+                    <__Micro_on_tick as ::micro::__private::Subscribing>::DESCRIPTOR,
+                    ::micro::__private::serve_subscriber::<
+                        __Micro_on_tick,
+                        _,
+                        _,
+                    >(move |__micro_ctx, __micro_event| {
+                        let __micro_this = ::std::sync::Arc::clone(&__micro_this);
+                        async move {
+                            Self::on_tick(&*__micro_this, &__micro_ctx, __micro_event)
                                 .await
                         }
                     }),

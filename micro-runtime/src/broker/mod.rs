@@ -2,16 +2,18 @@
 //!
 //! A [`Broker`] is one system and its client library. It carries an [`Envelope`], which is headers and bytes, from
 //! [`publish`](Broker::publish) to every [`Subscription`] of the topic: to each that has no group, and to one of
-//! each group. What the bytes are is not its business; that is the typed half, `messaging`.
+//! each group. What the bytes are is not its business; that is the typed half, [`messaging`](crate::messaging).
 //!
 //! Nor does a driver retry, count attempts or write dead letters. All of that happens in one place above the drivers,
 //! and so it is the same for all of them. A driver has one duty for it: a [`Delivery`] of a subscription with
 //! [`Guarantee::AtLeastOnce`] that was not acknowledged is delivered again, to whoever is there, whatever became of
 //! the process that had it.
 
+mod check;
+pub mod conformance;
 mod delivery;
-mod envelope;
-mod headers;
+mod memory;
+mod named;
 mod options;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
@@ -22,13 +24,32 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery};
-pub use envelope::Envelope;
-pub use headers::Headers;
+pub use memory::Memory;
+pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 #[cfg(feature = "rabbitmq")]
 pub use rabbitmq::RabbitMq;
 
 use crate::error::Result;
+pub use crate::event::{Envelope, Headers};
+
+/// How the name of a topic ends that holds dead letters: `greeted.dead-letter` has those of `greeted`.
+///
+/// All subscriptions of such a topic, whatever their groups, share what is [kept](Broker::keep) there, and are given what was
+/// kept before them.
+pub const DEAD_LETTER: &str = ".dead-letter";
+
+/// Whether a topic holds dead letters.
+///
+/// ```
+/// use micro_runtime::broker::is_dead_letter;
+///
+/// assert!(is_dead_letter("greeted.dead-letter"));
+/// assert!(!is_dead_letter("greeted"));
+/// ```
+pub fn is_dead_letter(topic: &str) -> bool {
+    topic.ends_with(DEAD_LETTER)
+}
 
 /// How the names of topics end that dead letters are kept in, see [`Broker::keep`].
 pub const DEAD_LETTER: &str = ".dead-letter";

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::retry::{Backoff, CircuitBreaker, Codes, Policy, RetryBudget};
-use super::{Client, HttpVersion, Inner};
+use super::{Client, HttpVersion, Inner, messaging};
 use crate::call::{Interceptor, Interceptors};
 use crate::codec::{Codec, Codecs, Compression, SerdeCodec};
 use crate::environment::Environment;
@@ -58,6 +58,7 @@ pub(super) struct Settings {
     pub(super) max_buffered: usize,
     /// Made when it is first needed, where none was given.
     pub(super) metrics: Option<Metrics>,
+    pub(super) messaging: messaging::Settings,
 }
 
 impl Default for Settings {
@@ -89,6 +90,7 @@ impl Default for Settings {
             connection_window: native::Settings::default().connection_window,
             max_buffered: native::MAX_BUFFERED,
             metrics: None,
+            messaging: messaging::Settings::default(),
         }
     }
 }

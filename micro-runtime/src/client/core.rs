@@ -1,16 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Channel;
 use super::builder::{DEFAULT_TIMEOUT, Settings};
 use super::connections::{Connections, Opener, PING_INTERVAL};
 use super::nodes::Nodes;
 use super::retry::{Policy, Target, TargetStats, Targets};
+use super::{Channel, messaging};
 use crate::call::Interceptors;
 use crate::codec::{Codec, Codecs, Compression};
 use crate::endpoint::Body;
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::messaging::Opened;
 use crate::metrics::Metrics;
 use crate::protocol::http2::PING_TIMEOUT;
 use crate::protocol::{Protocol, native};
@@ -38,6 +39,7 @@ pub(super) struct Core {
     pub(super) policy: Policy,
     targets: Arc<Targets>,
     pub(super) metrics: Metrics,
+    messaging: messaging::Lazy,
 }
 
 impl Core {
@@ -125,6 +127,7 @@ impl Core {
             policy: settings.policy.decided(environment)?,
             targets,
             metrics,
+            messaging: messaging::Lazy::new(settings.messaging.clone(), environment.clone()),
         })
     }
 
@@ -137,6 +140,11 @@ impl Core {
     /// What was done for the calls to each service.
     pub(super) fn stats(&self) -> Vec<TargetStats> {
         self.targets.stats()
+    }
+
+    /// What events are published with, opened if it was not yet.
+    pub(super) fn messaging(&self) -> Result<&Opened> {
+        self.messaging.get(self.discovery(), &self.codecs, &self.metrics)
     }
 
     pub(super) fn discovery(&self) -> Option<&Discovery> {

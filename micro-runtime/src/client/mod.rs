@@ -18,6 +18,7 @@ mod generated;
 mod held;
 mod limit;
 mod local;
+mod messaging;
 mod nodes;
 mod pipeline;
 mod retry;

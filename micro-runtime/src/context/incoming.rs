@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::Origin;
+use crate::event::About;
 use crate::metadata::Metadata;
 
 /// What a server knows of the call that a context serves.
@@ -12,6 +13,8 @@ pub(crate) struct Incoming {
     pub(crate) metadata: Metadata,
     pub(crate) peer: Arc<Origin>,
     pub(crate) reply: ReplyMetadata,
+    /// Where it is no call but an event.
+    pub(crate) event: Option<Arc<About>>,
     over: AtomicBool,
     awaits_first: AtomicBool,
     /// Made only when somebody waits: most calls never need one.
@@ -52,10 +55,18 @@ impl Incoming {
             metadata,
             peer,
             reply: ReplyMetadata::default(),
+            event: None,
             over: AtomicBool::new(false),
             awaits_first: AtomicBool::new(false),
             token: OnceLock::new(),
         }
+    }
+
+    /// The same for an event, which is handed over as a call is.
+    #[must_use]
+    pub(crate) fn with_event(mut self, event: Arc<About>) -> Self {
+        self.event = Some(event);
+        self
     }
 
     /// Whether the handler waits for the first message of its caller's stream.

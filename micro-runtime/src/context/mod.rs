@@ -21,6 +21,7 @@ pub use priority::Priority;
 use values::Values;
 
 use crate::error::{Error, Result};
+use crate::event::About;
 use crate::metadata::{Metadata, NONE};
 
 /// How many attempts there were before (gRPC proposal A6).
@@ -196,6 +197,11 @@ impl Context {
         said.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
     }
 
+    /// What belongs to the service that this context serves a call of, where it is of this type.
+    pub(crate) fn belonging<T: 'static>(&self) -> Option<&T> {
+        self.incoming.as_ref()?.peer.departure.belonging()
+    }
+
     /// The metadata that calls made in this context send.
     pub fn outgoing(&self) -> &Metadata {
         self.outgoing.as_deref().unwrap_or(&NONE)
@@ -204,6 +210,11 @@ impl Context {
     /// The address of the caller, where this context serves a call.
     pub fn peer(&self) -> Option<&str> {
         self.incoming.as_ref().map(|incoming| &**incoming.peer)
+    }
+
+    /// What is known of the event that this context is of, where it is of one.
+    pub(crate) fn event(&self) -> Option<&Arc<About>> {
+        self.incoming.as_ref()?.event.as_ref()
     }
 
     /// Whether the caller is in this process.
@@ -249,10 +260,11 @@ impl Context {
     /// The same context with an answer and an end of its own: it is not over when the caller goes away, but when
     /// [`end_apart`](Self::end_apart) says so.
     pub(crate) fn apart(&self) -> Self {
-        let incoming = self
-            .incoming
-            .as_ref()
-            .map(|incoming| Arc::new(Incoming::new(incoming.metadata.clone(), incoming.peer.clone())));
+        let incoming = self.incoming.as_ref().map(|incoming| {
+            let mut apart = Incoming::new(incoming.metadata.clone(), incoming.peer.clone());
+            apart.event = incoming.event.clone();
+            Arc::new(apart)
+        });
         Self { incoming, ..self.clone() }
     }
 

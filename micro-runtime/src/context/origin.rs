@@ -1,4 +1,6 @@
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +18,11 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) fn new(address: impl Into<Arc<str>>, departure: &Departure) -> Arc<Self> {
         Arc::new(Self { address: address.into(), departure: departure.clone() })
+    }
+
+    /// Of events that a broker brought to who is no service.
+    pub(crate) fn of_broker(name: &str) -> Arc<Self> {
+        Self::new(name, &Departure::default())
     }
 
     /// Of calls that came to no server.
@@ -36,16 +43,34 @@ impl Deref for Origin {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Departure(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     begun: AtomicBool,
     told: CancellationToken,
     cut: AtomicBool,
     /// How many calls of each method were cut off.
     lost: Mutex<BTreeMap<&'static str, usize>>,
+    /// What its handlers find in their contexts, whatever call they serve.
+    belonging: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("begun", &self.begun).field("cut", &self.cut).finish_non_exhaustive()
+    }
 }
 
 impl Departure {
+    /// Of a server whose handlers find this in their contexts.
+    pub(crate) fn with(belonging: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(Arc::new(Inner { belonging: Some(belonging), ..Inner::default() }))
+    }
+
+    /// What belongs to the server, where it is of this type.
+    pub(super) fn belonging<T: 'static>(&self) -> Option<&T> {
+        self.0.belonging.as_ref()?.downcast_ref()
+    }
+
     /// The server takes no new calls: tells those in flight.
     pub(crate) fn begin(&self) {
         self.0.begun.store(true, Ordering::SeqCst);

@@ -45,7 +45,7 @@ impl<T: Handler> Handler for Arc<T> {
 pub struct Binder {
     pub(super) services: Vec<&'static ServiceDescriptor>,
     pub(super) endpoints: Vec<Endpoint>,
-    pub(super) subscribers: Vec<Subscriber>,
+    pub(super) subscribers: Vec<Arc<Subscriber>>,
 }
 
 /// A method and the code behind it.
@@ -61,7 +61,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(method: &'static MethodDescriptor, serve: impl Serve + 'static) -> Self {
+    pub(super) fn new(method: &'static MethodDescriptor, serve: impl Serve + 'static) -> Self {
         let (pace, calls) = (Pace::default(), Calls::default());
         Self { method, serve: Box::new(serve), pace, calls, gate: None }
     }
@@ -86,8 +86,17 @@ impl Binder {
 
     /// Adds a subscriber and the code behind it.
     pub fn subscriber(&mut self, descriptor: &'static SubscriberDescriptor, serve: impl Serve + 'static) {
-        let endpoint = Endpoint::new(&descriptor.method, serve);
-        self.subscribers.push(Subscriber { descriptor, endpoint });
+        self.add_subscriber(Subscriber::new(descriptor.clone(), &descriptor.method, serve));
+    }
+
+    /// What the subscribers say of themselves that were added.
+    pub fn subscribers(&self) -> impl Iterator<Item = &SubscriberDescriptor> {
+        self.subscribers.iter().map(|subscriber| &subscriber.descriptor)
+    }
+
+    /// Adds a subscriber that was put together while the program runs.
+    pub(crate) fn add_subscriber(&mut self, subscriber: Subscriber) {
+        self.subscribers.push(Arc::new(subscriber));
     }
 }
 

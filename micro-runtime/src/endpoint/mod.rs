@@ -20,6 +20,7 @@ mod run;
 mod serve;
 mod signature;
 mod subscriber;
+mod subscribing;
 mod until;
 
 pub(crate) use at_once::at_once;
@@ -47,7 +48,8 @@ pub use signature::{
     describe_returning, serve_pushing, serve_returning,
 };
 pub use subscriber::SubscriberDescriptor;
-pub(crate) use subscriber::Subscribers;
+pub(crate) use subscriber::{Subscriber, Subscribers};
+pub use subscribing::EventArgument;
 #[doc(hidden)]
-pub use subscriber::{Handled, Subscribing, describe_subscriber, serve_subscriber};
+pub use subscribing::{Handled, PublishedAs, Subscribing, describe_subscriber, serve_subscriber, topic_of};
 pub(crate) use until::Until;

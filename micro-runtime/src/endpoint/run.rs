@@ -27,6 +27,8 @@ pub(crate) struct Arrival {
     /// What the caller asked for; without it the method's own timeout holds.
     pub(crate) timeout: Option<Duration>,
     pub(crate) interceptors: Arc<Interceptors>,
+    /// When it came.
+    pub(crate) begun: Instant,
 }
 
 /// Runs one call: reads its body, calls the handler, and holds both to the deadline. A panic of
@@ -41,13 +43,12 @@ pub(crate) async fn run(
     body: Pin<&mut impl Future<Output = Result<Inbound>>>,
 ) -> Result<Outbound> {
     let method = endpoint.method;
-    let Arrival { incoming, codec, answer_codec, timeout, interceptors } = arrival;
+    let Arrival { incoming, codec, answer_codec, timeout, interceptors, begun } = arrival;
     let over = Over::new(incoming.clone(), method);
-    let now = Instant::now();
-    let mut counting = endpoint.calls.begin(now);
+    let mut counting = endpoint.calls.begin(begun);
     let limit = timeout
         .or(method.timeout)
-        .and_then(|timeout| Some(Limit { timeout, deadline: now.checked_add(timeout)?, method }));
+        .and_then(|timeout| Some(Limit { timeout, deadline: begun.checked_add(timeout)?, method }));
     let asked = (method.request.stream && method.response.stream).then(|| incoming.clone());
     let context = Context::serving(incoming, limit.as_ref().map(|limit| limit.deadline));
 

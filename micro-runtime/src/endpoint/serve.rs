@@ -9,7 +9,7 @@ use super::{Body, Inbound, MethodDescriptor, Outbound, Outcome};
 use crate::call::{Interceptors, Invocation};
 use crate::codec::Codec;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::stream::{Sender, Streaming};
 
@@ -42,11 +42,23 @@ where
     F: Fn(Context, A) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = R> + Send + 'static,
 {
+    returning_or(method, |error| error)
+}
+
+/// The same, where `explain` words the error of a request that cannot be read.
+pub(super) fn returning_or<A, R, F, Fut, E>(method: F, explain: E) -> impl Serve + 'static
+where
+    A: Body,
+    R: Outcome,
+    F: Fn(Context, A) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+    E: Fn(Error) -> Error + Copy + Send + Sync + 'static,
+{
     let run = move |context, request| {
         let answer = method(context, request);
         async move { answer.await.into_result() }
     };
-    Endpoint { run, types: PhantomData }
+    Endpoint { run, explain, types: PhantomData }
 }
 
 /// Serves with a method that sends its answers to a [`Sender`].
@@ -66,26 +78,28 @@ where
         });
         std::future::ready(Ok(answers))
     };
-    Endpoint { run, types: PhantomData }
+    Endpoint { run, explain: |error| error, types: PhantomData }
 }
 
-struct Endpoint<A, B, F> {
+struct Endpoint<A, B, F, E> {
     run: F,
+    explain: E,
     types: PhantomData<fn(A) -> B>,
 }
 
-impl<A, B, F, Fut> Serve for Endpoint<A, B, F>
+impl<A, B, F, Fut, E> Serve for Endpoint<A, B, F, E>
 where
     A: Body,
     B: Body,
     F: Fn(Context, A) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<B>> + Send + 'static,
+    E: Fn(Error) -> Error + Copy + Send + Sync + 'static,
 {
     fn serve(&self, request: Request) -> BoxFuture<'static, Result<Outbound>> {
-        let run = self.run.clone();
+        let (run, explain) = (self.run.clone(), self.explain);
         async move {
             let Request { method, context, codec, answer_codec, body, interceptors } = request;
-            let body = A::read(body, &codec, |error| error)?;
+            let body = A::read(body, &codec, explain)?;
             let answer = if interceptors.is_empty() {
                 run(context, body).await?
             } else {
@@ -97,11 +111,11 @@ where
     }
 
     fn serve_local(&self, request: LocalRequest) -> Local {
-        let run = self.run.clone();
+        let (run, explain) = (self.run.clone(), self.explain);
         let LocalRequest { method, context, codec, body, interceptors, relay } = request;
         let ears = relay.ears();
         let answer = async move {
-            let body = body.take::<A>(&codec, |error| error)?.wrapped(ears);
+            let body = body.take::<A>(&codec, explain)?.wrapped(ears);
             if interceptors.is_empty() {
                 return run(context, body).await;
             }

@@ -46,6 +46,8 @@ struct Inner {
     never_processed: bool,
     /// Whether this side has tried as often as it may, so that nobody above it should.
     spent: bool,
+    /// Whether it is of an event whose payload no attempt will ever read.
+    undecodable: bool,
 }
 
 /// The remote method whose call ended with the error.
@@ -68,6 +70,7 @@ impl Error {
             answered: false,
             never_processed: false,
             spent: false,
+            undecodable: false,
         }))
     }
 
@@ -194,6 +197,7 @@ impl Error {
         self.0.source = None;
         self.0.never_processed = false;
         self.0.spent = false;
+        self.0.undecodable = false;
         self.with_origin(service, method)
     }
 
@@ -210,7 +214,25 @@ impl Error {
             answered: inner.answered,
             never_processed: inner.never_processed,
             spent: inner.spent,
+            undecodable: inner.undecodable,
         }))
+    }
+
+    /// Says that it is of a payload that cannot be read: another attempt would end in the same way.
+    pub(crate) fn undecodable(mut self) -> Self {
+        self.0.undecodable = true;
+        self.with_no_retry()
+    }
+
+    /// Whether the payload could not be read, and no handler saw it.
+    pub(crate) fn is_undecodable(&self) -> bool {
+        self.0.undecodable
+    }
+
+    /// As a handler returns it, who has read its payload, and may have read others.
+    pub(crate) fn after_decoding(mut self) -> Self {
+        self.0.undecodable = false;
+        self
     }
 
     /// What a server tells its caller when a handler returned this error.

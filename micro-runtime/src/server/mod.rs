@@ -92,6 +92,7 @@ impl Server {
         limits: Limits,
         tls: Option<Acceptor>,
         cores: Option<usize>,
+        departure: Departure,
     ) -> Result<Self> {
         let tasks = TaskTracker::new();
         let cores = match cores {
@@ -101,7 +102,6 @@ impl Server {
             })?),
             None => None,
         };
-        let departure = Departure::default();
         let shared = Arc::new(Shared {
             front: Front::new(site, surroundings, departure.clone()),
             departure,

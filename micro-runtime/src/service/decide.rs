@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -99,6 +100,22 @@ impl Decided {
             spread_delay,
             drain_timeout,
         })
+    }
+
+    /// The host that others reach this one at, where it is not on loopback alone.
+    pub(super) fn host(&self) -> Option<String> {
+        let address = self.advertise.as_deref().unwrap_or(&self.address);
+        if is_path(address) {
+            return None;
+        }
+        let host = if has_port(address) {
+            address.rsplit_once(':').map_or(address, |(host, _)| host)
+        } else {
+            address
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_local = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        Some(host.to_owned()).filter(|host| !host.is_empty() && !is_local)
     }
 
     /// The address for the registry of a service that listens on `local`.

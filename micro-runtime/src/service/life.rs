@@ -11,8 +11,10 @@ use super::presence::{Presence, RegistrationStatus};
 use super::standard::Standard;
 use super::state::{Machine, NodeState, NodeStatus};
 use super::stopped::CutOffs;
+use crate::endpoint::Subscriber;
 use crate::error::{Code, Error, Result};
 use crate::health::Check;
+use crate::messaging::{self, Publisher, Subscriptions};
 use crate::metrics::Metrics;
 use crate::protocol::Site;
 use crate::registry::{Discovery, EndpointRecord, Membership, Registration};
@@ -33,6 +35,7 @@ pub(super) struct Life {
     /// Callers in the same process find the server while this is there.
     membership: Option<Membership>,
     node: Option<Node>,
+    subscriptions: Subscriptions,
     /// Whether it got as far as its `after_start` hooks.
     started: bool,
     spread_delay: Duration,
@@ -45,6 +48,7 @@ pub(super) struct Plan {
     pub(super) decided: Decided,
     pub(super) endpoints: Vec<EndpointRecord>,
     pub(super) site: Site,
+    pub(super) subscriptions: Subscribing,
     pub(super) surroundings: Surroundings,
     pub(super) limits: Limits,
     pub(super) tls: Option<Acceptor>,
@@ -57,6 +61,23 @@ pub(super) struct Plan {
     pub(super) metrics: Metrics,
     /// The registry and the selector, each with its source, for the log.
     pub(super) chosen: [String; 2],
+}
+
+/// What is needed to bring the subscribers up.
+pub(super) struct Subscribing {
+    pub(super) subscribers: Vec<Arc<Subscriber>>,
+    pub(super) publisher: Publisher,
+    pub(super) surroundings: messaging::Surroundings,
+}
+
+impl Subscribing {
+    /// Subscribes. Who has no subscribers needs no broker.
+    async fn start(self) -> Result<Subscriptions> {
+        if self.subscribers.is_empty() {
+            return Ok(Subscriptions::default());
+        }
+        Subscriptions::start(self.publisher.opened()?, self.subscribers, self.surroundings).await
+    }
 }
 
 impl Life {
@@ -76,6 +97,7 @@ impl Life {
             server: None,
             membership: None,
             node: None,
+            subscriptions: Subscriptions::default(),
             started: false,
             spread_delay,
             drain_timeout,
@@ -90,6 +112,7 @@ impl Life {
             decided,
             endpoints,
             site,
+            subscriptions,
             surroundings,
             limits,
             tls,
@@ -111,11 +134,14 @@ impl Life {
             return Err(not_movable(transport.name()));
         }
         let native = !surroundings.has_layers();
-        let server = Server::start(listener, site, surroundings, limits, tls, cores)?;
+        let departure = subscriptions.surroundings.departure.clone();
+        let server = Server::start(listener, site, surroundings, limits, tls, cores, departure)?;
         server.observe(&metrics);
         self.machine.observe(&metrics);
         self.presence.observe(&metrics);
         let entrance = self.server.insert(server).entrance();
+
+        self.subscriptions = subscriptions.start().await?;
 
         let registration = decided.registration(&name, advertised, endpoints, native);
         let node = registration.node.clone();
@@ -159,6 +185,7 @@ impl Life {
         }
         let stops = if self.started { "it was told to stop" } else { "its start is undone" };
         self.machine.go(NodeState::Draining, stops);
+        self.subscriptions.retire();
         if let Some(node) = self.node {
             let left = node.leave().await;
             // Of a node that could not leave nobody hears, however long it waits.
@@ -170,8 +197,11 @@ impl Life {
         self.standard.stop();
         drop(self.membership);
         let mut cut = Cut::default();
+        let (subscriptions, patience) = (self.subscriptions, self.drain_timeout);
         if let Some(server) = self.server {
-            cut = server.stop(self.drain_timeout).await;
+            let left;
+            (cut, left) = tokio::join!(server.stop(patience), subscriptions.stop(patience));
+            cut.all += left;
             if cut.all > 0 {
                 let limit = humantime::format_duration(self.drain_timeout);
                 let what = CutOffs::of(&cut).to_string();

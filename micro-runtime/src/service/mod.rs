@@ -31,6 +31,7 @@ pub use state::{NodeState, NodeStatus};
 pub use stopped::{CutOff, Stopped};
 
 use crate::admission::Protection;
+use crate::broker::{Broker, Memory as MemoryBroker};
 use crate::call::{Interceptor, Interceptors};
 use crate::client::Client;
 use crate::codec::{Codec, Codecs, SerdeCodec};
@@ -38,6 +39,7 @@ use crate::endpoint::{Binder, Handler};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::health::{Check, Health};
+use crate::messaging::Publisher;
 use crate::metrics::Metrics;
 use crate::registry::{Memory as MemoryRegistry, Registry};
 use crate::server::{Limits, Surroundings};
@@ -73,6 +75,7 @@ pub const DEFAULT_SPREAD_DELAY: Duration = Duration::from_millis(100);
 /// | `MICRO_SERVER_ID` | [`id`](Self::id) | a random UUID |
 /// | `MICRO_SERVER_METADATA` | [`metadata`](Self::metadata) | none |
 /// | `MICRO_REGISTRY`, `MICRO_REGISTRY_ADDRESS` | [`registry`](Self::registry) | `mdns` |
+/// | `MICRO_BROKER`, `MICRO_BROKER_ADDRESS` | [`broker`](Self::broker) | `http` |
 /// | `MICRO_REGISTER_TTL` | [`register_ttl`](Self::register_ttl) | 90 s |
 /// | `MICRO_REGISTER_INTERVAL` | [`register_interval`](Self::register_interval) | 30 s |
 /// | `MICRO_SPREAD_DELAY` | [`spread_delay`](Self::spread_delay) | 100 ms |
@@ -94,6 +97,7 @@ pub struct Service {
     /// Somebody else's: it is used as it is.
     given: Option<Client>,
     registry_in_code: bool,
+    broker_in_code: bool,
     transport: Arc<dyn Transport>,
     codecs: Codecs,
     interceptors: Interceptors,
@@ -130,15 +134,16 @@ struct Options {
 impl Service {
     /// A service that is registered under this name.
     pub fn new(name: impl Into<String>) -> Self {
-        let metrics = Metrics::new();
+        let (name, metrics) = (name.into(), Metrics::new());
         Self {
-            name: name.into(),
+            own: Client::builder().metrics(metrics.clone()).source(name.as_str()).build(),
+            name,
             options: Options::default(),
             binder: Binder::default(),
             hooks: Hooks::default(),
-            own: Client::builder().metrics(metrics.clone()).build(),
             given: None,
             registry_in_code: false,
+            broker_in_code: false,
             transport: Arc::new(Sockets),
             codecs: Codecs::default(),
             interceptors: Interceptors::default(),
@@ -221,6 +226,25 @@ impl Service {
     pub fn registry(mut self, registry: impl Registry) -> Self {
         self.registry_in_code = true;
         self.configure("registry", |client| client.registry(registry))
+    }
+
+    /// Publishes and subscribes with this broker; `http` unless set, which needs nothing installed.
+    ///
+    /// Unless it is set here, a client that is given with [`with_client`](Self::with_client) brings its own.
+    pub fn broker(mut self, broker: impl Broker) -> Self {
+        self.broker_in_code = true;
+        self.configure("broker", |client| client.broker(broker))
+    }
+
+    /// What publishes events, for handlers that do so when they serve no call, and for hooks; in a handler, see
+    /// [`Context::publish`](crate::Context::publish).
+    pub fn publisher(&self) -> Publisher {
+        self.messenger().publisher()
+    }
+
+    /// Whose broker the service uses.
+    fn messenger(&self) -> &Client {
+        self.given.as_ref().filter(|_| !self.broker_in_code).unwrap_or(&self.own)
     }
 
     /// Listens and connects through this transport; [`Sockets`] unless set, which is TCP, and Unix sockets for
@@ -443,6 +467,9 @@ impl Service {
         self.options.advertise = None;
         // Its registry tells everybody before it returns.
         self.options.spread_delay = Some(Duration::ZERO);
+        if !self.broker_in_code {
+            self = self.broker(MemoryBroker::new());
+        }
         self.environment(Environment::empty())
             .transport(MemoryTransport::new())
             .registry(MemoryRegistry::new())

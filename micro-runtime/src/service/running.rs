@@ -13,6 +13,7 @@ use super::stopped::Stopped;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::health::{Health, HealthReport};
+use crate::messaging::Publisher;
 use crate::metrics::Metrics;
 use crate::protocol::PROTOCOLS;
 
@@ -22,13 +23,21 @@ pub struct Running {
     client: Client,
     health: Health,
     metrics: Metrics,
+    publisher: Publisher,
     address: String,
     life: Life,
 }
 
 impl Running {
-    pub(super) fn new(client: Client, health: Health, metrics: Metrics, address: String, life: Life) -> Self {
-        Self { client, health, metrics, address, life }
+    pub(super) fn new(
+        client: Client,
+        health: Health,
+        metrics: Metrics,
+        publisher: Publisher,
+        address: String,
+        life: Life,
+    ) -> Self {
+        Self { client, health, metrics, publisher, address, life }
     }
 
     /// A client that finds services where this one is registered, itself included, and connects
@@ -38,6 +47,11 @@ impl Running {
     /// [`with_client`](super::Service::with_client) is another one.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// What publishes events, with the broker that its subscribers have.
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
     }
 
     /// The address it listens on, with the port that the system chose.

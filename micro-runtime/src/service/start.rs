@@ -5,15 +5,17 @@ use std::thread::available_parallelism;
 use super::checks;
 use super::decide::Decided;
 use super::hooks::Errors;
-use super::life::{Life, Plan};
+use super::life::{Life, Plan, Subscribing};
 use super::source::Source;
 use super::standard::Standard;
 use super::state::Machine;
 use super::{Running, Service};
 use crate::client::Client;
+use crate::context::Departure;
 use crate::endpoint::{Routes, Subscribers};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::messaging::Surroundings;
 use crate::protocol::Site;
 use crate::registry::{Discovery, EndpointRecord};
 use crate::tls::ServerTls;
@@ -26,7 +28,7 @@ pub(super) type Started<S> = std::result::Result<Running, S>;
 ///
 /// Where the start fails or is told to stop, what was done is undone before this returns.
 pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) -> Result<Started<S>> {
-    let (health, metrics) = (service.health(), service.metrics.clone());
+    let (health, metrics, publisher) = (service.health(), service.metrics.clone(), service.publisher());
     let (client, mut life, plan) = prepare(service)?;
     let up = tokio::select! {
         biased;
@@ -35,7 +37,7 @@ pub(super) async fn start<S>(service: Service, told: impl Future<Output = S>) ->
     };
     let mut errors = Errors::default();
     match up {
-        Ok(Ok(address)) => Ok(Ok(Running::new(client, health, metrics, address, life))),
+        Ok(Ok(address)) => Ok(Ok(Running::new(client, health, metrics, publisher, address, life))),
         Ok(Err(error)) => {
             let _ = life.down(&mut errors).await;
             Err(errors.behind(error))
@@ -52,10 +54,13 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     if let Some(wrong) = service.wrong {
         return Err(wrong);
     }
+    let publisher = service.publisher();
     let mut decided = Decided::new(service.options, &service.environment)?;
     if decided.address_from == Source::Default {
         decided.address = service.transport.any_address().to_owned();
     }
+    let host = decided.host();
+    service.own.configure(|client| client.broker_host(host));
     let (discovery, registry_from) =
         discovery(&service.own, service.given.as_ref(), service.registry_in_code, &service.environment)?;
     let (selector, selector_from) = match &service.given {
@@ -71,16 +76,27 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     let checks = checks::prepare(service.checks, &service.health, &discovery)?;
     routes.count(&service.metrics);
     service.protection.observe(&service.metrics);
-    let subscribed = subscribers.descriptors().into_iter().map(EndpointRecord::from);
+    let subscribed = subscribers.all();
+    let subscribed = subscribed.iter().map(|subscriber| EndpointRecord::from(&subscriber.descriptor));
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
     decided.registration(&service.name, decided.address.clone(), Vec::new(), true).check()?;
 
+    let interceptors = Arc::new(service.interceptors);
+    let subscriptions = Subscribing {
+        subscribers: subscribers.all(),
+        surroundings: Surroundings {
+            codecs: service.codecs.clone(),
+            interceptors: interceptors.clone(),
+            departure: Departure::with(Arc::new(publisher.clone())),
+        },
+        publisher,
+    };
     let site = Site {
         routes,
         subscribers,
         codecs: service.codecs,
-        interceptors: Arc::new(service.interceptors),
+        interceptors,
         max_message_size: service.limits.max_message_size,
         body_timeout: service.limits.body_timeout,
         compress_from: service.compress_from,
@@ -93,6 +109,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
         decided,
         endpoints,
         site,
+        subscriptions,
         surroundings: service.surroundings,
         limits: service.limits,
         cores: service.runtime_per_core.then(|| available_parallelism().map_or(1, NonZeroUsize::get)),

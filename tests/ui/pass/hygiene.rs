@@ -18,6 +18,10 @@ mod shadowing {
     pub struct Sender;
     pub struct Call;
     pub struct Client;
+    pub struct Event;
+    pub struct Topic;
+    pub struct Cow;
+    pub struct Duration;
     pub trait Send {}
     pub trait Sync {}
     pub trait Sized {}
@@ -92,6 +96,8 @@ mod shadowing {
         }
     }
 
+    const HELD: ::micro::Topic<Kind> = ::micro::Topic::new("held");
+
     pub struct Say;
 
     #[::micro::handler]
@@ -101,6 +107,10 @@ mod shadowing {
         }
         #[subscribe(topic = "greeted")]
         async fn on_greeted(&self, _: &::micro::Context, _: Request) -> ::micro::Result<()> {
+            ::std::result::Result::Ok(())
+        }
+        #[subscribe(topic = HELD, group = "here", attempts = 2, concurrency = 1, ordered, timeout = "1s")]
+        async fn on_held(&self, _: &::micro::Context, _: ::micro::Event<Kind>) -> ::micro::Result<()> {
             ::std::result::Result::Ok(())
         }
     }

@@ -11,16 +11,15 @@
 
 mod attempts;
 mod avoided;
-mod backoff;
 mod breaker;
 mod budget;
 mod policy;
 mod target;
 mod verdict;
 
+pub use crate::backoff::Backoff;
 pub(super) use attempts::{Given, first, race};
 pub(super) use avoided::Avoided;
-pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
 pub use budget::RetryBudget;
 pub(super) use policy::{Codes, Policy, Wishes};

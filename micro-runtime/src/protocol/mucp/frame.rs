@@ -1,9 +1,10 @@
 //! The headers of a message.
 
 use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::codec::Codec;
+use crate::event::{Envelope, Headers};
 use crate::metadata::{Metadata, is_reserved};
 use crate::protocol::headers;
 use crate::protocol::media_type::{essence, without_prefix};
@@ -67,6 +68,29 @@ pub(super) fn extend(headers: &mut HeaderMap, metadata: &Metadata) {
             headers.append(name, value);
         }
     }
+}
+
+/// The headers of an event, as a broker would bring them: those of the frame are called as go-micro does, and all others
+/// are in lower case, because that is how they come.
+pub(super) fn event_headers(headers: &HeaderMap) -> Headers {
+    let mut known = Headers::with_capacity(headers.len());
+    for (name, header) in
+        [(Envelope::CONTENT_TYPE, CONTENT_TYPE), (Envelope::TOPIC, TOPIC), (Envelope::ID, ID)]
+    {
+        if let Some(value) = text(headers, &header) {
+            known.set(name, value);
+        }
+    }
+    for (name, value) in headers {
+        let name = name.as_str();
+        if let Ok(value) = value.to_str()
+            && !is_reserved(name)
+            && !is_of_frame(name)
+        {
+            known.set(name.to_owned(), value);
+        }
+    }
+    known
 }
 
 /// The content type of messages in this encoding.

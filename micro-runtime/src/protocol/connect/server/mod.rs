@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, VARY};
 use http::{Method, Request, Response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::media_type::accepted;
 use crate::context::{Incoming, Origin};
@@ -59,6 +60,7 @@ where
             answer_codec: answer_codec.clone(),
             timeout: call.timeout,
             interceptors: site.interceptors.clone(),
+            begun: Instant::now(),
         };
         let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
         if method.is_unary() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::{ACCEPT_ENCODING, Dialect};
 use crate::context::{Incoming, Origin};
@@ -70,6 +71,7 @@ where
             answer_codec: call.codec,
             timeout: call.timeout,
             interceptors: site.interceptors.clone(),
+            begun: Instant::now(),
         };
         let limits = ReadLimits { max_message_size: site.max_message_size, idle: Some(site.body_timeout) };
         let body = if method.request.stream { body.of_stream(head.version) } else { body };

@@ -15,6 +15,7 @@ use super::{arrival, codec, read};
 use crate::context::{Incoming, Origin};
 use crate::endpoint::{Endpoint, Inbound, run};
 use crate::error::{Error, Result};
+use crate::event::About;
 use crate::protocol::Site;
 use crate::protocol::body::WireBody;
 use crate::protocol::mucp::frame;
@@ -39,8 +40,11 @@ where
         Ok(event) => event,
         Err(error) => return answer::failed(Failure { error, method: None }),
     };
-    let handled =
-        subscribers.iter().map(|subscriber| hand(site, &subscriber.endpoint, headers, &event, peer.clone()));
+    let about = Arc::new(About::new(topic.into(), frame::event_headers(headers)));
+    let handled = subscribers.iter().map(|subscriber| {
+        let incoming = Incoming::new(frame::metadata(headers), peer.clone()).with_event(about.clone());
+        hand(site, &subscriber.endpoint, headers, &event, Arc::new(incoming))
+    });
     let errors: Vec<_> = join_all(handled).await.into_iter().filter_map(Result::err).collect();
     let texts: Vec<_> = errors.iter().map(Error::message).collect();
     if texts.is_empty() {
@@ -56,10 +60,9 @@ async fn hand(
     endpoint: &Endpoint,
     headers: &HeaderMap,
     event: &Bytes,
-    peer: Arc<Origin>,
+    incoming: Arc<Incoming>,
 ) -> Result<()> {
     let codec = codec(site, &endpoint.method.request, headers)?;
-    let incoming = Arc::new(Incoming::new(frame::metadata(headers), peer));
     let event = Inbound::One(event.clone());
     run(endpoint, arrival(site, headers, codec, incoming), pin!(ready(Ok(event)))).await?;
     Ok(())

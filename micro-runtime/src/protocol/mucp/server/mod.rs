@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
+use tokio::time::Instant;
 
 use super::frame;
 use crate::codec::Codec;
@@ -90,6 +91,7 @@ fn arrival(site: &Site, headers: &HeaderMap, codec: &Codec, incoming: Arc<Incomi
         answer_codec: codec.clone(),
         timeout: go_micro::timeout(headers),
         interceptors: site.interceptors.clone(),
+        begun: Instant::now(),
     }
 }
 

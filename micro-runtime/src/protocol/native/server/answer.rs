@@ -48,7 +48,8 @@ pub(super) async fn serve(call: Call) {
     let Begin { endpoint, codec, said } = begin;
     let compress = compress(&site, said.compression, &link);
     let timeout = said.timeout.or(endpoint.method.timeout);
-    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout + LAST_WORDS));
+    let begun = Instant::now();
+    let until = timeout.and_then(|timeout| begun.checked_add(timeout + LAST_WORDS));
     let incoming = Arc::new(Incoming::new(said.metadata, peer));
     let arrival = Arrival {
         incoming: incoming.clone(),
@@ -56,6 +57,7 @@ pub(super) async fn serve(call: Call) {
         answer_codec: codec,
         timeout: said.timeout,
         interceptors: site.interceptors.clone(),
+        begun,
     };
     let answer = Answer { link, call, incoming };
     let sent = match run(&endpoint, arrival, pin!(ready(Ok(request)))).await {

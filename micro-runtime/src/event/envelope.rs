@@ -53,7 +53,12 @@ impl Envelope {
 
     /// What tells it from all others, where it says so.
     pub fn id(&self) -> Option<&str> {
-        self.headers.get(Self::CE_ID).or_else(|| self.headers.get(Self::ID))
+        Self::id_in(&self.headers)
+    }
+
+    /// The same of headers that have no body any more.
+    pub(super) fn id_in(headers: &Headers) -> Option<&str> {
+        headers.get(Self::CE_ID).or_else(|| headers.get(Self::ID))
     }
 
     /// The key of the event, where it has one.

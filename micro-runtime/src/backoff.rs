@@ -32,7 +32,7 @@ impl Backoff {
     }
 
     /// The wait before the further attempt with this number, counted from 1.
-    pub(super) fn wait(self, number: u32) -> Duration {
+    pub(crate) fn wait(self, number: u32) -> Duration {
         let most = u64::try_from(self.most(number).as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(fastrand::u64(0..=most))
     }

@@ -1,0 +1,3 @@
+use super::Scenario;
+
+pub(super) const SCENARIOS: &[Scenario] = &[];

@@ -1,0 +1,139 @@
+//! The one place where events are tried, tried again and given up, whatever broker they come from.
+
+mod dead_letter;
+mod policy;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+pub use dead_letter::{ATTEMPTS, GROUP, REASON, TIME, TOPIC, dead_letter_topic};
+pub(crate) use policy::Policy;
+pub use policy::{DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY};
+
+use super::counts::Counts;
+use crate::broker::{Broker, Delivery, Envelope, SubscribeOptions, Subscription};
+use crate::error::Result;
+
+/// What is given events.
+pub(crate) trait Handle: Send + Sync + 'static {
+    /// Handles one event, in the attempt with this number, counted from 1.
+    fn handle(&self, envelope: &Envelope, attempt: u32) -> BoxFuture<'static, Result<()>>;
+}
+
+/// What a subscriber agreed on with its broker.
+pub(crate) struct Terms {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) options: SubscribeOptions,
+    pub(crate) policy: Policy,
+    pub(crate) counts: Counts,
+}
+
+/// A subscriber that runs.
+pub(crate) struct Consumer {
+    /// Take nothing new.
+    stop: CancellationToken,
+    /// Give back what is in hand.
+    cut: CancellationToken,
+    task: JoinHandle<usize>,
+}
+
+impl Consumer {
+    /// Subscribes, and hands over events from now on.
+    pub(crate) async fn start(terms: Terms, handler: Arc<dyn Handle>) -> Result<Self> {
+        let subscription = terms.broker.subscribe(terms.options.clone()).await?;
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let task = tokio::spawn(run(Arc::new(terms), handler, subscription, stop.clone(), cut.clone()));
+        Ok(Self { stop, cut, task })
+    }
+
+    /// Takes no further events from now on.
+    pub(crate) fn retire(&self) {
+        self.stop.cancel();
+    }
+
+    /// Takes no further events, waits for the handlers of those in hand for this long, and gives the others back.
+    /// Returns how many these were.
+    pub(crate) async fn stop(mut self, patience: Duration) -> usize {
+        self.retire();
+        match timeout(patience, &mut self.task).await {
+            Ok(ended) => ended.unwrap_or(0),
+            Err(_) => {
+                self.cut.cancel();
+                (&mut self.task).await.unwrap_or(0)
+            }
+        }
+    }
+}
+
+/// A subscriber that nobody stops goes with whoever had it.
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.cut.cancel();
+    }
+}
+
+async fn run(
+    terms: Arc<Terms>,
+    handler: Arc<dyn Handle>,
+    mut subscription: Box<dyn Subscription>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+) -> usize {
+    let room = Arc::new(Semaphore::new(terms.options.in_hand.get()));
+    let mut tasks = JoinSet::new();
+    loop {
+        let next = async {
+            let permit = room.clone().acquire_owned().await.ok()?;
+            Some((subscription.next().await?, permit))
+        };
+        let (delivery, permit) = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            next = next => match next {
+                Some(next) => next,
+                None => break,
+            },
+        };
+        begin(&mut tasks, &terms, &handler, delivery, permit, &stop).await;
+        // Those that ended are not kept.
+        while tasks.try_join_next().is_some() {}
+    }
+    if let Err(error) = subscription.end().await {
+        tracing::warn!(topic = terms.options.topic, %error, "could not unsubscribe");
+    }
+    let finish = async { while tasks.join_next().await.is_some() {} };
+    tokio::select! {
+        () = finish => return 0,
+        () = cut.cancelled() => {}
+    }
+    let left = tasks.len();
+    tasks.shutdown().await;
+    left
+}
+
+/// Works on an event: here as far as it goes without waiting, and then in a task of its own.
+async fn begin(
+    tasks: &mut JoinSet<()>,
+    terms: &Arc<Terms>,
+    handler: &Arc<dyn Handle>,
+    delivery: Delivery,
+    permit: OwnedSemaphorePermit,
+    stop: &CancellationToken,
+) {
+    let (terms, handler, stop) = (terms.clone(), handler.clone(), stop.clone());
+    let mut work = Box::pin(async move {
+        work::work(&terms, &*handler, delivery, &stop).await;
+        drop(permit);
+    });
+    if futures_util::poll!(work.as_mut()).is_pending() {
+        tasks.spawn(work);
+    }
+}

@@ -51,14 +51,6 @@ pub fn is_dead_letter(topic: &str) -> bool {
     topic.ends_with(DEAD_LETTER)
 }
 
-/// How the names of topics end that dead letters are kept in, see [`Broker::keep`].
-pub const DEAD_LETTER: &str = ".dead-letter";
-
-/// Whether dead letters are kept in this topic.
-pub fn is_dead_letter(topic: &str) -> bool {
-    topic.ends_with(DEAD_LETTER)
-}
-
 /// A way to publish events and to be given them.
 ///
 /// The methods may be called at the same time from anywhere. A handle is cheap to make and does nothing until it is

@@ -84,6 +84,8 @@ fn make(
     let address = address.map(str::trim).filter(|address| !address.is_empty());
     Ok(match name {
         "memory" => without(name, address, Arc::new(Memory::new()))?,
+        #[cfg(feature = "rabbitmq")]
+        "rabbitmq" => Arc::new(super::RabbitMq::new(address.unwrap_or(super::RabbitMq::DEFAULT_ADDRESS))?),
         _ => return Err(not_here(name)),
     })
 }

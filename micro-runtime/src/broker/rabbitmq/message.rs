@@ -8,13 +8,10 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::Value;
 
 use super::names::LONGEST;
+use crate::broker::check::{LARGEST_HEADERS, MOST_HEADERS, check_headers};
 use crate::broker::{Envelope, Headers};
 use crate::error::{Error, Result};
 
-/// The most headers of an event.
-const MOST_HEADERS: usize = 256;
-/// The most bytes in names and values together. They go in one frame, of which a server takes 128 KiB unless it is told otherwise.
-const MOST_BYTES: usize = 64 * 1024;
 /// How deep a value of a foreign header may be nested to be shown.
 const DEEPEST: usize = 8;
 
@@ -24,13 +21,8 @@ pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
 /// What goes with the body. It is kept on disk (delivery mode 2).
 pub(super) fn properties(envelope: &Envelope) -> Result<BasicProperties> {
     let headers = &envelope.headers;
-    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
-        return Err(Error::invalid_argument(format!(
-            "RabbitMQ: the event has {} headers with {bytes} bytes; {MOST_HEADERS} with {MOST_BYTES} are the most",
-            headers.len()
-        )));
-    }
+    // They go in one frame, of which a server takes 128 KiB unless it is told otherwise.
+    check_headers(headers)?;
     let mut table = FieldTable::default();
     for (name, value) in headers.iter() {
         let name = ShortString::try_new(name).map_err(|_| {
@@ -66,7 +58,7 @@ pub(super) fn envelope(topic: &str, properties: &BasicProperties, body: Vec<u8>)
     for (name, value) in table.filter(|(name, _)| name.as_str() != DELIVERY_COUNT) {
         let Some(value) = text(value) else { continue };
         bytes += name.as_str().len() + value.len();
-        if headers.len() >= MOST_HEADERS || bytes > MOST_BYTES {
+        if headers.len() >= MOST_HEADERS || bytes > LARGEST_HEADERS {
             tracing::warn!(
                 topic,
                 "a message of RabbitMQ has too many headers; those that are left over are not seen"

@@ -63,6 +63,7 @@ use crate::error::Result;
 /// * Two connections are used, one to publish and one to subscribe, since a server that is short of memory or disk stops reading from
 ///   those that publish. Who publishes waits then.
 /// * Up to 64 MiB are on their way to the server; who publishes more waits.
+/// * The client library, `lapin`, logs a lost connection as an error of its own, and has a thread for each connection.
 ///
 /// Constructing it connects to nothing. Clones are the same broker.
 #[derive(Clone)]

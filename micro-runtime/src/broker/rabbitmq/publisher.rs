@@ -16,6 +16,7 @@ use super::link::{Link, Session, closed};
 use super::message::properties;
 use super::names::check_topic;
 use super::topology::{Queue, declare_exchange, open};
+use crate::broker::check::check_size;
 use crate::broker::{Envelope, is_dead_letter};
 use crate::error::{Error, Result};
 
@@ -78,8 +79,12 @@ impl Publisher {
         let topic = topic.to_owned();
         let work = async move {
             // A channel of its own: a message that comes back does not say which one it is.
-            let (channel, _) = queue.declare(&session.connection, &settings, &topic).await?;
-            confirming(&channel).await?;
+            let declared = async {
+                let (channel, _) = queue.declare(&session.connection, &settings, &topic).await?;
+                confirming(&channel).await?;
+                Ok::<_, Error>(channel)
+            };
+            let channel = declared.await.map_err(Error::never_processed)?;
             let ready = Ready { session, channel, turn: Lock::default() };
             let handed = ready.publish("", &topic, true, &envelope, properties).await;
             drop(room);
@@ -98,13 +103,7 @@ impl Publisher {
     }
 
     fn properties(&self, envelope: &Envelope) -> Result<BasicProperties> {
-        let (size, most) = (envelope.body.len(), self.link.settings.max_event_size);
-        if size > most {
-            return Err(Error::invalid_argument(format!(
-                "RabbitMQ: the event has {size} bytes, and {most} are the most (`RabbitMq::max_event_size`, and what \
-                 the server takes, `max_message_size`)"
-            )));
-        }
+        check_size(envelope, self.link.settings.max_event_size)?;
         properties(envelope)
     }
 

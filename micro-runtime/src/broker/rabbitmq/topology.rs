@@ -9,6 +9,7 @@ use lapin::{Channel, Connection, ExchangeKind};
 use super::fault::{ACCESS_REFUSED, PRECONDITION_FAILED, fault, reply, said};
 use super::names::{check_queue, group_queue, own_queue};
 use super::settings::Settings;
+use crate::broker::check::check_group;
 use crate::broker::{Guarantee, SubscribeOptions, is_dead_letter};
 use crate::error::{Error, Result};
 
@@ -55,6 +56,7 @@ impl Queue {
         }
         let name = match &asked.group {
             Some(group) => {
+                check_group(group)?;
                 let name = match &settings.queue_names {
                     Some(names) => names(group, &asked.topic),
                     None => group_queue(group, &asked.topic),

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -14,7 +15,18 @@ pub struct Delivery {
     /// How many attempts there surely were before this delivery, as far as the broker knows: 0 for the first one. A
     /// broker that knows only that there were some says 1.
     pub attempts_before: u32,
+    /// Where it lies, for an event of a [log](crate::events).
+    pub position: Option<Position>,
     acknowledge: Box<dyn Acknowledge>,
+}
+
+/// The place of an event in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// What tells it from the other events of its topic: later ones have greater offsets.
+    pub offset: u64,
+    /// When the log took it.
+    pub time: SystemTime,
 }
 
 /// What a driver does about a delivery in the end. Dropping it gives the event back, to be delivered again at once.
@@ -29,6 +41,12 @@ pub trait Acknowledge: Send + Sync + 'static {
         let _ = error;
     }
 
+    /// It is to be delivered again, and not before this time is over. A driver that cannot wait delivers it again at
+    /// once.
+    async fn give_back(self: Box<Self>, after: Duration) {
+        let _ = after;
+    }
+
     /// It takes longer, and is not to be given to others: called every few seconds while somebody works on it.
     async fn extend(&self) {}
 }
@@ -36,13 +54,20 @@ pub trait Acknowledge: Send + Sync + 'static {
 impl Delivery {
     /// A delivery for the first time.
     pub fn new(envelope: Envelope, acknowledge: impl Acknowledge) -> Self {
-        Self { envelope, attempts_before: 0, acknowledge: Box::new(acknowledge) }
+        Self { envelope, attempts_before: 0, position: None, acknowledge: Box::new(acknowledge) }
     }
 
     /// The same, delivered again.
     #[must_use]
     pub fn again(mut self, attempts_before: u32) -> Self {
         self.attempts_before = attempts_before;
+        self
+    }
+
+    /// The same with its place in a log.
+    #[must_use]
+    pub fn at(mut self, position: Position) -> Self {
+        self.position = Some(position);
         self
     }
 
@@ -61,6 +86,11 @@ impl Delivery {
         self.acknowledge.refuse(error).await;
     }
 
+    /// It is to be delivered again after this time, see [`Acknowledge::give_back`].
+    pub async fn give_back(self, after: Duration) {
+        self.acknowledge.give_back(after).await;
+    }
+
     /// It takes longer, see [`Acknowledge::extend`].
     pub async fn extend(&self) {
         self.acknowledge.extend().await;
@@ -72,6 +102,7 @@ impl fmt::Debug for Delivery {
         f.debug_struct("Delivery")
             .field("envelope", &self.envelope)
             .field("attempts_before", &self.attempts_before)
+            .field("position", &self.position)
             .finish_non_exhaustive()
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use delivery::{Acknowledge, Delivery};
+pub use delivery::{Acknowledge, Delivery, Position};
 pub use memory::Memory;
 pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 pub use options::{Abilities, Guarantee, SubscribeOptions};

@@ -19,6 +19,8 @@ mod named;
 #[cfg(feature = "nats")]
 mod nats;
 mod options;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 #[cfg(feature = "nats")]
 pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
+#[cfg(feature = "rabbitmq")]
+pub use rabbitmq::RabbitMq;
 
 use crate::error::Result;
 pub use crate::event::{Envelope, Headers};

@@ -87,6 +87,8 @@ fn make(
         "memory" => without(name, address, Arc::new(Memory::new()))?,
         #[cfg(feature = "nats")]
         "nats" => Arc::new(super::Nats::parse(address.unwrap_or(super::Nats::DEFAULT_ADDRESS))?),
+        #[cfg(feature = "rabbitmq")]
+        "rabbitmq" => Arc::new(super::RabbitMq::new(address.unwrap_or(super::RabbitMq::DEFAULT_ADDRESS))?),
         _ => return Err(not_here(name)),
     })
 }

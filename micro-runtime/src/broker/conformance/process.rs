@@ -5,8 +5,10 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::reader::id;
+use super::scene::event;
 use super::{Fixture, Promises};
-use crate::broker::{Broker, SubscribeOptions};
+use crate::broker::{Broker, SubscribeOptions, Subscription};
 use crate::error::{Error, Result};
 
 /// A process that is lost without notice: a thread with a runtime of its own. When it ends, nothing that it does can
@@ -18,12 +20,17 @@ pub(super) struct Process {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it does: reads so many events without an answer to any of them.
-struct Work {
-    options: SubscribeOptions,
-    events: usize,
-    subscribed: oneshot::Sender<Result<()>>,
-    held: oneshot::Sender<Vec<String>>,
+/// What it does.
+enum Work {
+    /// It reads so many events, and has no answer to any of them.
+    Hold {
+        options: SubscribeOptions,
+        events: usize,
+        subscribed: oneshot::Sender<Result<()>>,
+        held: oneshot::Sender<Vec<String>>,
+    },
+    /// It publishes one event after the other, and says which of them were taken.
+    Publish { topic: String, published: mpsc::UnboundedSender<String> },
 }
 
 /// Events that are in the hands of a process.
@@ -50,10 +57,18 @@ impl Process {
     pub(super) async fn hold(&self, options: SubscribeOptions, events: usize) -> Result<Holding> {
         let ((subscribed, is_subscribed), (held, hand)) = (oneshot::channel(), oneshot::channel());
         let gone = || Error::internal("a process that should live is gone");
-        self.work.send(Work { options, events, subscribed, held }).map_err(|_| gone())?;
+        self.work.send(Work::Hold { options, events, subscribed, held }).map_err(|_| gone())?;
         let outcome = timeout(self.promises.arrival, is_subscribed).await;
         outcome.map_err(|_| Error::deadline_exceeded("subscribing does not end"))?.map_err(|_| gone())??;
         Ok(Holding { promises: self.promises, held: hand })
+    }
+
+    /// Publishes numbered events without an end. The ids of those that were taken come out of it.
+    pub(super) fn publish(&self, topic: &str) -> Result<mpsc::UnboundedReceiver<String>> {
+        let (published, ids) = mpsc::unbounded_channel();
+        let work = Work::Publish { topic: topic.to_owned(), published };
+        self.work.send(work).map_err(|_| Error::internal("a process that should live is gone"))?;
+        Ok(ids)
     }
 
     /// It is lost.
@@ -75,37 +90,47 @@ impl Holding {
     }
 }
 
+/// Its hands stay full until it is lost.
 async fn live(fixture: Arc<dyn Fixture>, mut orders: mpsc::UnboundedReceiver<Work>) {
-    let mut broker: Option<Arc<dyn Broker>> = None;
     let mut hands = Vec::new();
-    let mut subscriptions = Vec::new();
     while let Some(work) = orders.recv().await {
-        let made = match broker.take() {
-            Some(broker) => Ok(broker),
-            None => fixture.broker().await,
-        };
-        let subscribed = match &made {
-            Ok(made) => made.subscribe(work.options).await,
-            Err(error) => Err(Error::internal(error.to_string())),
-        };
-        broker = made.ok();
-        let mut subscription = match subscribed {
-            Ok(subscription) => subscription,
-            Err(error) => {
-                let _ = work.subscribed.send(Err(error));
-                continue;
+        match work {
+            Work::Hold { options, events, subscribed, held } => {
+                let (broker, mut subscription) = match subscribe(&fixture, options).await {
+                    Ok(both) => both,
+                    Err(error) => {
+                        let _ = subscribed.send(Err(error));
+                        continue;
+                    }
+                };
+                let _ = subscribed.send(Ok(()));
+                let mut deliveries = Vec::new();
+                while deliveries.len() < events {
+                    let Some(delivery) = subscription.next().await else { break };
+                    deliveries.push(delivery);
+                }
+                let _ = held.send(deliveries.iter().map(id).collect());
+                hands.push((broker, subscription, deliveries));
             }
-        };
-        let _ = work.subscribed.send(Ok(()));
-        let mut ids = Vec::new();
-        while ids.len() < work.events {
-            let Some(delivery) = subscription.next().await else { break };
-            ids.push(super::reader::id(&delivery));
-            hands.push(delivery);
+            Work::Publish { topic, published } => {
+                let Ok(broker) = fixture.broker().await else { continue };
+                for number in 0.. {
+                    if broker.publish(&topic, event(number)).await.is_err() {
+                        break;
+                    }
+                    let _ = published.send(number.to_string());
+                }
+            }
         }
-        subscriptions.push(subscription);
-        let _ = work.held.send(ids);
     }
-    // It lives on until it is lost.
     std::future::pending::<()>().await;
+}
+
+async fn subscribe(
+    fixture: &Arc<dyn Fixture>,
+    options: SubscribeOptions,
+) -> Result<(Arc<dyn Broker>, Box<dyn Subscription>)> {
+    let broker = fixture.broker().await?;
+    let subscription = broker.subscribe(options).await?;
+    Ok((broker, subscription))
 }

@@ -33,6 +33,11 @@ impl Reader {
         }
     }
 
+    /// The next delivery, whenever it comes, and none where there are no more.
+    pub(super) async fn any(&mut self) -> Option<Delivery> {
+        self.subscription.next().await
+    }
+
     /// The next delivery, acknowledged; its id.
     pub(super) async fn take(&mut self, what: &str) -> Result<String> {
         let delivery = self.next(what).await?;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::process::Process;
 use super::reader::Reader;
 use super::{Fixture, Promises};
 use crate::broker::{Abilities, Broker, Envelope, Guarantee, SubscribeOptions};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// What one scenario works with.
 pub(super) struct Scene {
@@ -82,6 +82,26 @@ impl Scene {
         lanes: usize,
         events: impl IntoIterator<Item = Envelope>,
     ) -> Publishing {
+        self.publishing(broker, lanes, events, false)
+    }
+
+    /// The same, again and again where the broker is away or has no room.
+    pub(super) fn publish_stubbornly(
+        &self,
+        broker: &Arc<dyn Broker>,
+        lanes: usize,
+        events: impl IntoIterator<Item = Envelope>,
+    ) -> Publishing {
+        self.publishing(broker, lanes, events, true)
+    }
+
+    fn publishing(
+        &self,
+        broker: &Arc<dyn Broker>,
+        lanes: usize,
+        events: impl IntoIterator<Item = Envelope>,
+        stubborn: bool,
+    ) -> Publishing {
         let mut queues = vec![Vec::new(); lanes];
         for (number, event) in events.into_iter().enumerate() {
             queues[number % lanes].push(event);
@@ -90,14 +110,27 @@ impl Scene {
             let (broker, topic) = (broker.clone(), self.topic.clone());
             tokio::spawn(async move {
                 for event in queue {
-                    let what = event.id().unwrap_or("without an id").to_owned();
-                    let published = broker.publish(&topic, event).await;
-                    published.map_err(|error| error.context(format_args!("publishing event {what}")))?;
+                    publish_one(&broker, &topic, event, stubborn).await?;
                 }
                 Ok(())
             })
         };
         Publishing { lanes: queues.into_iter().map(lane).collect(), within: self.promises.scenario }
+    }
+}
+
+async fn publish_one(broker: &Arc<dyn Broker>, topic: &str, event: Envelope, stubborn: bool) -> Result<()> {
+    loop {
+        match broker.publish(topic, event.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error) if stubborn && matches!(error.code(), Code::Unavailable | Code::ResourceExhausted) => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => {
+                let id = event.id().unwrap_or("without an id");
+                return Err(error.context(format_args!("publishing event {id}")));
+            }
+        }
     }
 }
 

@@ -33,7 +33,23 @@ impl Tally {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.seen().counts.is_empty()
+        self.len() == 0
+    }
+
+    /// How many different events came.
+    pub(super) fn len(&self) -> usize {
+        self.seen().counts.len()
+    }
+
+    /// The events of a key in the order in which they came, each for the first time.
+    pub(super) fn of_key(&self, key: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for (of, id) in &self.seen().order {
+            if of.as_deref() == Some(key) && !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        ids
     }
 
     pub(super) fn add(&self, delivery: &Delivery) {
@@ -66,17 +82,23 @@ impl Tally {
 
     /// Exactly the events with the numbers below `count` came, however often.
     pub(super) fn complete(&self, count: usize) -> Result<()> {
+        self.not_invented(count)?;
         let seen = self.seen();
-        let invented = seen.counts.keys().find(|id| id.parse().is_ok_and(|number: usize| number >= count));
-        let odd = seen.counts.keys().find(|id| id.parse::<usize>().is_err());
-        if let Some(id) = invented.or(odd) {
-            return Err(Error::internal(format!("event {id} came, and nobody published it")));
-        }
         match (0..count).find(|number| !seen.counts.contains_key(&number.to_string())) {
             Some(lost) => {
                 let came = seen.counts.len();
                 Err(Error::internal(format!("{came} of {count} events came, event {lost} is lost")))
             }
+            None => Ok(()),
+        }
+    }
+
+    /// No other events came than those with the numbers below `count`.
+    pub(super) fn not_invented(&self, count: usize) -> Result<()> {
+        let seen = self.seen();
+        let known = |id: &String| id.parse().is_ok_and(|number: usize| number < count);
+        match seen.counts.keys().find(|id| !known(id)) {
+            Some(id) => Err(Error::internal(format!("event {id} came, and nobody published it"))),
             None => Ok(()),
         }
     }

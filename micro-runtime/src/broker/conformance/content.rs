@@ -207,7 +207,7 @@ impl Scene {
                 let mut publishing = tokio::spawn(async move { broker.publish(&to, envelope).await });
                 // It may end before the event is taken, or wait until it was.
                 let (mut published, mut delivery) = (None, None);
-                while !matches!(published, Some(Err(_))) && !(published.is_some() && delivery.is_some()) {
+                while !matches!((&published, &delivery), (Some(Err(_)), _) | (Some(_), Some(_))) {
                     tokio::select! {
                         end = &mut publishing, if published.is_none() => {
                             published = Some(end.map_err(|error| Error::internal(error.to_string()))?);

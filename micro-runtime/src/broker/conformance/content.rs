@@ -168,6 +168,7 @@ async fn odd_topics(scene: &Scene) -> Result<()> {
         let mut options = scene.options();
         options.topic = format!("{base}.{wild}");
         let Ok(subscription) = broker.subscribe(options).await else { continue };
+        scene.noticed().await;
         let mut reader = super::reader::Reader::new(subscription, scene.promises);
         let published =
             timeout(Duration::from_secs(1), broker.publish(&format!("{base}.tame"), event(1))).await;
@@ -202,6 +203,7 @@ impl Scene {
                 Err(error)
             }
             Ok(subscription) => {
+                self.noticed().await;
                 let mut reader = super::reader::Reader::new(subscription, self.promises);
                 let (broker, to) = (here.clone(), topic.to_owned());
                 let mut publishing = tokio::spawn(async move { broker.publish(&to, envelope).await });

@@ -27,6 +27,11 @@ async fn a_nats_server_can_be_killed_and_started_again_with_its_data_or_without(
 }
 
 #[tokio::test]
+async fn a_rabbitmq_can_be_killed_and_started_again_with_its_data_or_without() {
+    survives(Kind::RabbitMq).await;
+}
+
+#[tokio::test]
 async fn a_consul_agent_can_be_killed_and_started_again_with_its_data_or_without() {
     survives(Kind::Consul).await;
 }

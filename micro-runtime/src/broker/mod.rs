@@ -16,7 +16,11 @@ mod envelope_json;
 mod http;
 mod memory;
 mod named;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +31,11 @@ pub use delivery::{Acknowledge, Delivery, Position};
 pub use http::Http;
 pub use memory::Memory;
 pub use named::{DEFAULT, Surroundings, by_name, from_environment};
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
+#[cfg(feature = "rabbitmq")]
+pub use rabbitmq::RabbitMq;
 
 use crate::error::Result;
 pub use crate::event::{Envelope, Headers};

@@ -85,6 +85,10 @@ fn make(
     Ok(match name {
         "http" => Arc::new(Http::around(address, surroundings)?),
         "memory" => without(name, address, Arc::new(Memory::new()))?,
+        #[cfg(feature = "nats")]
+        "nats" => Arc::new(super::Nats::parse(address.unwrap_or(super::Nats::DEFAULT_ADDRESS))?),
+        #[cfg(feature = "rabbitmq")]
+        "rabbitmq" => Arc::new(super::RabbitMq::new(address.unwrap_or(super::RabbitMq::DEFAULT_ADDRESS))?),
         _ => return Err(not_here(name)),
     })
 }
@@ -167,6 +171,15 @@ mod tests {
         let error = by_name("memory", Some("10.0.0.1:4222"), &around()).expect_err("no such broker");
         assert!(error.message().contains("10.0.0.1:4222"), "{error}");
         assert!(by_name("memory", Some(" "), &around()).is_ok());
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn nats_has_an_address_of_its_own_or_the_one_that_is_given() -> Result<()> {
+        assert_eq!(by_name("nats", None, &around())?.name(), "nats");
+        let error = by_name("nats", Some("http://nats.example"), &around()).expect_err("no address");
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+        Ok(())
     }
 
     #[cfg(not(feature = "nats"))]

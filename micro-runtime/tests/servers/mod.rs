@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) enum Kind {
     Etcd,
     Nats,
+    /// One that keeps nothing.
+    NatsWithoutJetStream,
+    RabbitMq,
     Consul,
 }
 
@@ -36,7 +39,8 @@ impl Kind {
     fn variable(self) -> &'static str {
         match self {
             Self::Etcd => "MICRO_TEST_ETCD",
-            Self::Nats => "MICRO_TEST_NATS",
+            Self::Nats | Self::NatsWithoutJetStream => "MICRO_TEST_NATS",
+            Self::RabbitMq => "MICRO_TEST_RABBITMQ",
             Self::Consul => "MICRO_TEST_CONSUL",
         }
     }
@@ -60,6 +64,8 @@ pub(crate) struct Server {
     ports: [u16; 3],
     data: TempDir,
     process: Option<Child>,
+    /// What Erlang's nodes ask for each other, where it is one.
+    names: Option<Child>,
 }
 
 impl Server {
@@ -69,7 +75,8 @@ impl Server {
         // Somebody else may take a port before the server does.
         for _ in 0..5 {
             let data = tempfile::tempdir().expect("a folder for data");
-            let mut server = Self { kind, program: program.clone(), ports: ports(), data, process: None };
+            let mut server =
+                Self { kind, program: program.clone(), ports: ports(), data, process: None, names: None };
             if server.try_restart().await.is_ok() {
                 return Some(server);
             }
@@ -112,6 +119,9 @@ impl Server {
 
     async fn try_restart(&mut self) -> Result<(), String> {
         self.kill();
+        if self.kind == Kind::RabbitMq && self.names.is_none() {
+            self.names = Some(epmd(self.ports[2]).map_err(|error| error.to_string())?);
+        }
         // It is ours from here on: whoever gives up waiting ends it with this value.
         self.process = Some(self.command().spawn().map_err(|error| error.to_string())?);
         let end = Instant::now() + PATIENCE;
@@ -149,6 +159,28 @@ impl Server {
                 .args(["--addr", "127.0.0.1", "--port", &client.to_string(), "--jetstream"])
                 .arg("--store_dir")
                 .arg(data),
+            Kind::NatsWithoutJetStream => {
+                command.args(["--addr", "127.0.0.1", "--port", &client.to_string()])
+            }
+            // With "input" it is the process that is started here, and not the child of a shell.
+            Kind::RabbitMq => command
+                .env("HOME", data)
+                .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+                .env("ERL_EPMD_PORT", third.to_string())
+                .env("RABBITMQ_NODENAME", "test@localhost")
+                .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+                .env("RABBITMQ_NODE_PORT", client.to_string())
+                .env("RABBITMQ_DIST_PORT", second.to_string())
+                .env("RABBITMQ_MNESIA_BASE", data.join("data"))
+                .env("RABBITMQ_LOG_BASE", data.join("log"))
+                .env("RABBITMQ_ENABLED_PLUGINS_FILE", data.join("plugins"))
+                .env("RABBITMQ_CONFIG_FILE", data.join("none"))
+                .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+                .env("RABBITMQ_ALLOW_INPUT", "1")
+                .env(
+                    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                    "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+                ),
             Kind::Consul => command
                 .args(["agent", "-server", "-bootstrap-expect=1", "-node=test"])
                 .args(["-bind=127.0.0.1", "-client=127.0.0.1", "-dns-port=-1", "-grpc-port=-1"])
@@ -166,8 +198,10 @@ impl Server {
         let (path, answer) = match self.kind {
             Kind::Etcd => ("/health", "true"),
             Kind::Consul => ("/v1/catalog/service/consul", "\"Node\""),
+            // It says what it speaks to whoever speaks something else.
+            Kind::RabbitMq => ("/", "AMQP"),
             // It greets whoever connects.
-            Kind::Nats => ("", "INFO"),
+            Kind::Nats | Kind::NatsWithoutJetStream => ("", "INFO"),
         };
         let address = self.address();
         let asking = ask(&address, path, answer);
@@ -178,6 +212,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if let Some(mut names) = self.names.take() {
+            let _ = names.kill();
+            let _ = names.wait();
+        }
     }
 }
 
@@ -229,6 +267,16 @@ fn setting(variable: &str) -> Option<String> {
 pub(crate) fn ports() -> [u16; 3] {
     let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     free.map(|listener| listener.local_addr().expect("it has an address").port())
+}
+
+/// Lets the nodes of Erlang on this port find each other. One that a node starts by itself would outlive it.
+fn epmd(port: u16) -> std::io::Result<Child> {
+    Command::new("epmd")
+        .args(["-address", "127.0.0.1", "-port", &port.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
 }
 
 fn url(port: u16) -> String {

@@ -66,12 +66,18 @@ impl Fixture for Faulty {
     }
 
     fn promises(&self) -> Promises {
+        let holds = Some(Duration::from_millis(100));
+        if self.wrong == Wrong::Nothing {
+            return Promises { holds, quiet: Duration::from_millis(50), ..Promises::default() };
+        }
+        // What is wrong is seen by what does not come.
         let patience = Duration::from_millis(400);
         Promises {
             arrival: patience,
             loss: patience,
             recovery: patience,
-            quiet: Duration::from_millis(50),
+            quiet: patience,
+            holds,
             ..Promises::default()
         }
     }
@@ -208,6 +214,7 @@ async fn the_kit_finds_what_is_wrong_with_a_broker() {
         (Wrong::LosesSome, "of a burst of 10,000 events nothing is lost"),
         (Wrong::DeliversTwice, "of a burst of 10,000 events nothing is lost"),
         (Wrong::LosesWhatIsDropped, "a delivery that is dropped comes again"),
+        (Wrong::LosesWhatIsDropped, "of a delivery that is refused"),
         (Wrong::LosesWhatIsDropped, "a delivery of a process that is lost"),
         (Wrong::LosesWhatIsDropped, "a subscriber that is lost in the middle"),
         (Wrong::ForgetsAttempts, "a delivery that is dropped comes again"),

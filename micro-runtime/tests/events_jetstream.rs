@@ -115,7 +115,6 @@ async fn a_group_goes_on_where_it_stopped_and_says_how_far_it_is() -> Result<()>
             if (group.position, group.lag) == (offsets[4], 6) && group.in_hand > 0 {
                 return Ok::<_, Error>(group.name.clone());
             }
-            println!("{group:?}");
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -123,7 +122,12 @@ async fn a_group_goes_on_where_it_stopped_and_says_how_far_it_is() -> Result<()>
     assert_eq!(name, "für alle");
     drop(held);
     let mut another = other.consume(options.clone().start(Start::New)).await?;
-    let mut rest = all(&mut another).await?;
+    let mut rest = Vec::new();
+    for _ in 0..6 {
+        let delivery = next(&mut another).await?;
+        rest.push(text(&delivery));
+        delivery.ack().await?;
+    }
     rest.sort_by_key(|number| number.parse::<u32>().unwrap_or_default());
     assert_eq!(rest, ["5", "6", "7", "8", "9", "10"]);
 

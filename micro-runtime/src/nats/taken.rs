@@ -7,9 +7,9 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::message::Acker;
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::link::Link;
+use super::pull::Flow;
 use crate::error::{Error, Result};
 
 /// An event as the server gave it.
@@ -29,14 +29,14 @@ pub(crate) struct Pulled {
 /// What there is to say about it in the end. Dropping it gives the event back, and the server delivers it again at once.
 pub(crate) struct Taken {
     acker: Option<Acker>,
-    link: Arc<Link>,
+    flow: Arc<Flow>,
+    ticket: u64,
     room: Option<OwnedSemaphorePermit>,
-    freed: Arc<Notify>,
 }
 
 impl Taken {
-    pub(super) fn new(acker: Acker, link: Arc<Link>, room: OwnedSemaphorePermit, freed: Arc<Notify>) -> Self {
-        Self { acker: Some(acker), link, room: Some(room), freed }
+    pub(super) fn new(acker: Acker, flow: Arc<Flow>, ticket: u64, room: OwnedSemaphorePermit) -> Self {
+        Self { acker: Some(acker), flow, ticket, room: Some(room) }
     }
 
     /// It was handled. The server is told, and not asked whether it heard: where it did not, it delivers it again.
@@ -45,7 +45,7 @@ impl Taken {
         acker.ack_with(AckKind::Ack).await.map_err(|error| {
             Error::unavailable(format!(
                 "NATS at {} cannot be told that the event was handled, and will deliver it again: {error}",
-                self.link.servers
+                self.flow.link().servers
             ))
         })?;
         self.acker = None;
@@ -55,7 +55,7 @@ impl Taken {
     /// It is to be delivered again, after this time.
     pub(crate) fn give_back(mut self, after: Duration) {
         if let Some(acker) = self.acker.take() {
-            self.link.give_back(acker, AckKind::Nak(Some(after)));
+            self.flow.link().give_back(acker, AckKind::Nak(Some(after)));
         }
     }
 
@@ -71,10 +71,10 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if let Some(acker) = self.acker.take() {
-            self.link.give_back(acker, AckKind::Nak(None));
+            self.flow.link().give_back(acker, AckKind::Nak(None));
         }
         self.room = None;
-        self.freed.notify_one();
+        self.flow.returned(self.ticket);
     }
 }
 

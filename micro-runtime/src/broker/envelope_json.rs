@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Envelope, Headers};
+use super::{Envelope, Headers, check};
 use crate::error::{Error, Result};
 
-/// The most headers of an event that are taken.
-const MOST_HEADERS: usize = 256;
+/// The most headers of an event that are taken, with room for the topic, which a driver may add…
+const MOST_HEADERS: usize = check::MOST_HEADERS + 1;
 
-/// The most bytes that their names and values may have together.
-const LARGEST_HEADERS: usize = 64 << 10;
+/// …and the most bytes that their names and values may have together.
+const LARGEST_HEADERS: usize = check::LARGEST_HEADERS + 512;
 
 /// What is around the headers and the body, and the quotes of some headers.
 const FRAME: usize = 64;

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery, Position};
+pub use http::Http;
 pub use memory::Memory;
 pub use named::{DEFAULT, Surroundings, by_name, from_environment};
 #[cfg(feature = "nats")]

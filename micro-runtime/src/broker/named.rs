@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Broker, Memory};
+use super::{Broker, Http, Memory};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::registry::Registry;
@@ -74,7 +74,7 @@ pub fn from_environment(environment: &Environment, surroundings: &Surroundings) 
 }
 
 /// The same with the further variables that a driver looks at: credentials.
-#[expect(unused_variables, reason = "no driver has further variables or looks around")]
+#[expect(unused_variables, reason = "no driver has further variables")]
 fn make(
     name: &str,
     address: Option<&str>,
@@ -83,6 +83,7 @@ fn make(
 ) -> Result<Arc<dyn Broker>> {
     let address = address.map(str::trim).filter(|address| !address.is_empty());
     Ok(match name {
+        "http" => Arc::new(Http::around(address, surroundings)?),
         "memory" => without(name, address, Arc::new(Memory::new()))?,
         #[cfg(feature = "nats")]
         "nats" => Arc::new(super::Nats::parse(address.unwrap_or(super::Nats::DEFAULT_ADDRESS))?),
@@ -141,6 +142,16 @@ mod tests {
     fn the_environment_chooses_the_broker() -> Result<()> {
         let environment = Environment::from_iter([("MICRO_BROKER", "memory")]);
         assert_eq!(from_environment(&environment, &around())?.name(), "memory");
+        Ok(())
+    }
+
+    #[test]
+    fn the_default_needs_nothing_and_an_address_that_is_none_says_so() -> Result<()> {
+        assert_eq!(from_environment(&Environment::empty(), &around())?.name(), DEFAULT);
+        assert!(by_name("http", Some("127.0.0.1:0"), &around()).is_ok());
+        let error = by_name("http", Some("http://127.0.0.1:80"), &around()).expect_err("no address");
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.message().contains("without `http://`"), "{error}");
         Ok(())
     }
 

@@ -32,6 +32,8 @@
 
 mod abilities;
 pub mod conformance;
+#[cfg(feature = "file")]
+mod file;
 mod group;
 #[cfg(feature = "nats")]
 mod jetstream;
@@ -49,6 +51,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 pub use abilities::Abilities;
+#[cfg(feature = "file")]
+pub use file::File;
 #[cfg(feature = "nats")]
 pub use jetstream::JetStream;
 pub use limits::{MAX_EVENT, MAX_NAME};

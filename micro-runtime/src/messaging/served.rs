@@ -44,10 +44,10 @@ impl Subscriptions {
         let origin = Origin::new(opened.broker.name(), &surroundings.departure);
         let mut started = Self::default();
         for subscriber in subscribers {
-            let terms = terms(opened, &subscriber.descriptor);
+            let terms = terms(opened, subscriber.descriptor);
             let method = subscriber.endpoint.method;
             let handler = Served {
-                topic: (&*subscriber.descriptor.topic).into(),
+                topic: subscriber.descriptor.topic.into(),
                 subscriber,
                 origin: origin.clone(),
                 surroundings: surroundings.clone(),
@@ -73,7 +73,7 @@ impl Subscriptions {
 }
 
 fn terms(opened: &Opened, descriptor: &SubscriberDescriptor) -> Terms {
-    let mut options = SubscribeOptions::new(&*descriptor.topic).group(&*descriptor.group);
+    let mut options = SubscribeOptions::new(descriptor.topic).group(descriptor.group);
     if descriptor.at_most_once {
         options = options.guarantee(Guarantee::AtMostOnce);
     }
@@ -86,7 +86,7 @@ fn terms(opened: &Opened, descriptor: &SubscriberDescriptor) -> Terms {
     if let Some(attempts) = descriptor.attempts.and_then(NonZeroU32::new) {
         policy.attempts = attempts;
     }
-    let counts = Counts::new(&opened.via.metrics, &descriptor.topic, &descriptor.group);
+    let counts = Counts::new(&opened.via.metrics, descriptor.topic, descriptor.group);
     let source = Box::new(OfBroker { broker: opened.broker.clone(), options });
     Terms { source, policy, counts }
 }

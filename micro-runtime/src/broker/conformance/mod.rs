@@ -37,6 +37,8 @@ mod process;
 mod reader;
 mod scene;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -79,6 +81,8 @@ pub struct Promises {
     pub arrival: Duration,
     /// An event is delivered again within this time after the process that had it was lost; 20 s.
     pub loss: Duration,
+    /// Everything is as it should be this long after a server is back that was away; 30 s.
+    pub recovery: Duration,
     /// How long the kit waits for what must not come; 300 ms.
     pub quiet: Duration,
     /// The time for one whole scenario, a burst of 10,000 events among them; 60 s.
@@ -97,6 +101,7 @@ impl Default for Promises {
         Self {
             arrival: Duration::from_secs(5),
             loss: Duration::from_secs(20),
+            recovery: Duration::from_secs(30),
             quiet: Duration::from_millis(300),
             scenario: Duration::from_secs(60),
             carries: 1024 * 1024,

@@ -169,7 +169,8 @@ impl<'t> Changes<'t> {
 
     fn number(&mut self) -> Result<u64> {
         let last = self.meta.get(NUMBERS).map_err(broken)?.map_or(0, |number| number.value());
-        let number = last.checked_add(1).ok_or_else(|| Error::data_loss("a counter of the file is damaged"))?;
+        let number =
+            last.checked_add(1).ok_or_else(|| Error::data_loss("a counter of the file is damaged"))?;
         self.meta.insert(NUMBERS, number).map_err(broken)?;
         Ok(number)
     }

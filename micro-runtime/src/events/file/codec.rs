@@ -92,7 +92,9 @@ impl<'a> Reader<'a> {
     fn version(&mut self) -> Result<()> {
         match self.array()? {
             [VERSION] => Ok(()),
-            [other] => Err(Error::data_loss(format!("an event was written in version {other}, and {VERSION} is known"))),
+            [other] => Err(Error::data_loss(format!(
+                "an event was written in version {other}, and {VERSION} is known"
+            ))),
         }
     }
 
@@ -110,7 +112,8 @@ impl<'a> Reader<'a> {
         let length = usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| cut_off())?;
         let (text, rest) = self.0.split_at_checked(length).ok_or_else(cut_off)?;
         self.0 = rest;
-        std::str::from_utf8(text).map_err(|error| Error::data_loss("a header of an event is no text").with_source(error))
+        std::str::from_utf8(text)
+            .map_err(|error| Error::data_loss("a header of an event is no text").with_source(error))
     }
 }
 

@@ -16,12 +16,13 @@ const CACHE: usize = 32 << 20;
 /// The open file. It is opened again after an error of the disk, since the library does nothing any more after one.
 pub(super) struct Shared {
     path: Box<Path>,
+    verify: bool,
     database: Mutex<Arc<Database>>,
 }
 
 impl Shared {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.into(), database: Mutex::new(Arc::new(open(path)?)) })
+    pub(super) fn open(path: &Path, verify: bool) -> Result<Self> {
+        Ok(Self { path: path.into(), verify, database: Mutex::new(Arc::new(open(path, verify)?)) })
     }
 
     pub(super) fn get(&self) -> Arc<Database> {
@@ -29,7 +30,7 @@ impl Shared {
     }
 
     pub(super) fn open_again(&self) {
-        match open(&self.path) {
+        match open(&self.path, self.verify) {
             Ok(database) => {
                 *self.database.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(database);
             }
@@ -38,19 +39,20 @@ impl Shared {
     }
 }
 
-fn open(path: &Path) -> Result<Database> {
-    // The library trusts a file that was closed well, and may panic where somebody else wrote to it.
-    catch_unwind(AssertUnwindSafe(|| try_open(path)))
+fn open(path: &Path, verify: bool) -> Result<Database> {
+    catch_unwind(AssertUnwindSafe(|| try_open(path, verify)))
         .unwrap_or_else(|_| Err(damaged()))
         .map_err(|error| error.context(format_args!("the file of events `{}`", path.display())))
 }
 
-fn try_open(path: &Path) -> Result<Database> {
+fn try_open(path: &Path, verify: bool) -> Result<Database> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| broken(redb::Error::Io(error)))?;
     }
     let mut builder = Builder::new();
     builder.set_concurrency_mode(ConcurrencyMode::MultiWriter).set_cache_size(CACHE);
+    // Without it the library trusts the file, and may end the process where somebody else wrote to it.
+    builder.set_check_integrity_on_open(verify);
     let database = builder.create(path).map_err(broken)?;
     if !is_ours(&database)? {
         make(&database)?;

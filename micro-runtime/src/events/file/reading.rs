@@ -69,7 +69,11 @@ impl Reading {
     pub(super) fn group(&self, name: &str, group: &str) -> Result<Option<Progress>> {
         let Some(topic) = self.topic(name)? else { return Ok(None) };
         let table = self.transaction.open_table(GROUPS).map_err(broken)?;
-        table.get((topic.number, group)).map_err(broken)?.map(|bytes| Progress::decode(bytes.value())).transpose()
+        table
+            .get((topic.number, group))
+            .map_err(broken)?
+            .map(|bytes| Progress::decode(bytes.value()))
+            .transpose()
     }
 
     /// Whether an event is due, or too old.

@@ -47,11 +47,13 @@ impl Topic {
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|error| Error::internal("a topic cannot be written").with_source(error))
+        serde_json::to_vec(self)
+            .map_err(|error| Error::internal("a topic cannot be written").with_source(error))
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map_err(|error| Error::data_loss("a topic cannot be read").with_source(error))
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::data_loss("a topic cannot be read").with_source(error))
     }
 
     /// Whether the oldest event goes.

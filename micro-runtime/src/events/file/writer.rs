@@ -24,8 +24,9 @@ const TEND: Duration = Duration::from_millis(200);
 /// As many requests are written in one transaction, at the most. What they may have together is limited where they are made.
 const MOST_AT_ONCE: usize = 4096;
 
-/// Changes something, and returns what is told of it after the commit.
-type Job = Box<dyn FnOnce(&mut Changes<'_>) -> Answer + Send>;
+/// Changes something, where there is a transaction to do it in, and returns how to tell of it afterwards: with the error, where
+/// there was no commit.
+type Job = Box<dyn FnOnce(Option<&mut Changes<'_>>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Option<&Error>)>;
 
 enum Request {
@@ -53,15 +54,22 @@ impl Writer {
     ) -> Result<T> {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move |changes| {
-            let outcome = work(changes);
-            if let Err(error) = &outcome {
-                changes.failed = Some(copy(error));
-            }
+            let outcome = changes.map(|changes| {
+                let outcome = work(changes);
+                // What is damaged was damaged before, and takes nothing else with it.
+                if let Err(error) = outcome.as_ref()
+                    && error.code() != Code::DataLoss
+                {
+                    changes.failed = Some(copy(error));
+                }
+                outcome
+            });
             Box::new(move |failure| {
+                let failed = || Err(failure.map_or_else(closed, copy));
                 // Whoever asked may have gone.
-                let _ = sender.send(match failure {
-                    Some(failure) => Err(copy(failure)),
-                    None => outcome,
+                let _ = sender.send(match (failure, outcome) {
+                    (None, Some(outcome)) => outcome,
+                    _ => failed(),
                 });
             })
         });
@@ -136,16 +144,14 @@ impl Thread {
                 while changes.failed.is_none()
                     && let Some(job) = jobs.next()
                 {
-                    answers.push(job(changes));
+                    answers.push(job(Some(&mut *changes)));
                 }
                 Ok(())
             });
             if answers.is_empty() {
                 // There was no transaction: nobody can be served.
                 let failure = outcome.err().unwrap_or_else(damaged);
-                for answer in jobs.map(|job| Refused(job, copy(&failure))) {
-                    answer.tell();
-                }
+                jobs.for_each(|job| job(None)(Some(&failure)));
                 return;
             }
             let failure = outcome.err();

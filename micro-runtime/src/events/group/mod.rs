@@ -4,6 +4,8 @@
 mod done;
 mod hold;
 mod member;
+#[cfg(test)]
+mod model;
 mod progress;
 mod state;
 mod storage;
@@ -59,7 +61,8 @@ impl Group {
         let wanted = {
             let mut state = self.state();
             let wanted = state.wanted(*self.next.borrow());
-            state.refilling = wanted > 0;
+            // One that runs already goes on.
+            state.refilling |= wanted > 0;
             wanted
         };
         if wanted == 0 {

@@ -33,7 +33,8 @@ impl Progress {
     pub(in crate::events) fn lag(&self, first: u64, next: u64) -> u64 {
         let from = self.position.max(first);
         let overlap = |(start, end): &(u64, u64)| (*end).min(next).saturating_sub((*start).max(from));
-        next.saturating_sub(from).saturating_sub(self.done.iter().map(overlap).sum())
+        let done = self.done.iter().map(overlap).fold(0, u64::saturating_add);
+        next.saturating_sub(from).saturating_sub(done)
     }
 
     /// What is told of the group, for a topic with these events.

@@ -168,11 +168,11 @@ impl State {
     pub(super) fn wanted(&self, next: u64) -> usize {
         let room = self.members.values().fold(0usize, |room, member| room.saturating_add(member.limit));
         let full = self.known.len() >= MOST_WAITING.saturating_add(room) || self.bytes >= MOST_BYTES;
-        if self.refilling || self.over || full || self.cursor >= next || self.ready.len() >= room.div_ceil(2)
-        {
+        // As many again as can be in hand, so that members do not wait for the log each time.
+        if self.refilling || self.over || full || self.cursor >= next || self.ready.len() >= room {
             return 0;
         }
-        room.saturating_sub(self.ready.len()).clamp(1, MOST_FETCHED)
+        room.saturating_mul(2).saturating_sub(self.ready.len()).min(MOST_FETCHED)
     }
 
     /// Takes in what was fetched from the cursor on; `first` is the oldest event that the topic still has. Returns how many

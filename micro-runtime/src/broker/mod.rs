@@ -12,8 +12,8 @@
 mod check;
 pub mod conformance;
 mod delivery;
-#[cfg_attr(not(test), allow(dead_code))]
 mod envelope_json;
+mod http;
 mod memory;
 mod named;
 #[cfg(feature = "nats")]

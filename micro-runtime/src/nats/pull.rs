@@ -33,6 +33,10 @@ const MOST_WANTED: usize = 4096;
 /// The pauses between two tries to find the consumer again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
+/// The deliveries that are out, by the numbers of their events: the last one of each, with a number of its own, and where the server is
+/// told about it.
+type Out = HashMap<u64, (u64, Subject)>;
+
 /// An event, and how often it was delivered before.
 type Arrived = (jetstream::Message, u32);
 
@@ -60,8 +64,8 @@ pub(crate) struct Flow {
     room: Arc<Semaphore>,
     freed: Notify,
     in_hand: usize,
-    /// The deliveries that are out, by a number of their own.
-    out: std::sync::Mutex<HashMap<u64, Subject>>,
+    ack_wait: Duration,
+    out: std::sync::Mutex<Out>,
     tickets: AtomicU64,
     state: Mutex<State>,
 }
@@ -106,6 +110,7 @@ impl Puller {
             room: Arc::new(Semaphore::new(in_hand)),
             freed: Notify::new(),
             in_hand,
+            ack_wait,
             state: Mutex::new(State {
                 make,
                 consumer,
@@ -144,7 +149,7 @@ impl Puller {
         });
         let ticket = flow.tickets.fetch_add(1, Ordering::Relaxed);
         if let Some(reply) = message.reply.clone() {
-            flow.out().insert(ticket, reply);
+            flow.out().insert(sequence, (ticket, reply));
         }
         let (message, acker) = message.split();
         Some(Pulled {
@@ -153,7 +158,7 @@ impl Puller {
             attempts_before,
             sequence,
             published,
-            taken: Taken::new(acker, flow.clone(), ticket, room),
+            taken: Taken::new(acker, flow.clone(), (sequence, ticket), room),
         })
     }
 
@@ -178,13 +183,27 @@ impl Flow {
         &self.link
     }
 
+    /// How long the server waits until it gives an event to somebody else.
+    pub(super) fn ack_wait(&self) -> Duration {
+        self.ack_wait
+    }
+
+    /// Somebody has done with a delivery. Returns whether it was the last one of its event.
+    pub(super) fn returned(&self, (sequence, ticket): (u64, u64)) -> bool {
+        let mut out = self.out();
+        let is_last = out.get(&sequence).is_some_and(|(last, _)| *last == ticket);
+        if is_last {
+            out.remove(&sequence);
+        }
+        is_last
+    }
+
     /// There is room for another one.
-    pub(super) fn returned(&self, ticket: u64) {
-        self.out().remove(&ticket);
+    pub(super) fn has_room(&self) {
         self.freed.notify_one();
     }
 
-    fn out(&self) -> MutexGuard<'_, HashMap<u64, Subject>> {
+    fn out(&self) -> MutexGuard<'_, Out> {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -218,8 +237,8 @@ impl Flow {
             return;
         }
         let mut out: Vec<_> = self.out().drain().collect();
-        out.sort_unstable_by_key(|(ticket, _)| *ticket);
-        for (_, reply) in out {
+        out.sort_unstable_by_key(|(sequence, _)| *sequence);
+        for (_, (_, reply)) in out {
             let _ = self.link.client.publish(reply, AckKind::Nak(None).into()).await;
         }
     }

@@ -1,6 +1,6 @@
 //! An event of a stream that is in somebody's hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_nats::HeaderMap;
@@ -8,6 +8,7 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::message::Acker;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::pull::Flow;
 use crate::error::{Error, Result};
@@ -30,13 +31,21 @@ pub(crate) struct Pulled {
 pub(crate) struct Taken {
     acker: Option<Acker>,
     flow: Arc<Flow>,
-    ticket: u64,
+    /// The number of the event, and that of the delivery.
+    numbers: (u64, u64),
+    /// Since when the server waits.
+    since: Mutex<Instant>,
     room: Option<OwnedSemaphorePermit>,
 }
 
 impl Taken {
-    pub(super) fn new(acker: Acker, flow: Arc<Flow>, ticket: u64, room: OwnedSemaphorePermit) -> Self {
-        Self { acker: Some(acker), flow, ticket, room: Some(room) }
+    pub(super) fn new(
+        acker: Acker,
+        flow: Arc<Flow>,
+        numbers: (u64, u64),
+        room: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { acker: Some(acker), flow, numbers, since: Mutex::new(Instant::now()), room: Some(room) }
     }
 
     /// It was handled. The server is told, and not asked whether it heard: where it did not, it delivers it again.
@@ -64,17 +73,21 @@ impl Taken {
         if let Some(acker) = &self.acker {
             // Where this fails, the event is delivered again.
             let _ = acker.ack_with(AckKind::Progress).await;
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(acker) = self.acker.take() {
+        let is_last = self.flow.returned(self.numbers);
+        let waited = self.since.get_mut().unwrap_or_else(PoisonError::into_inner).elapsed();
+        // One that the server gave away again is not ours to give back: that would take it from who has it.
+        if let Some(acker) = self.acker.take().filter(|_| is_last && waited < self.flow.ack_wait()) {
             self.flow.link().give_back(acker, AckKind::Nak(None));
         }
         self.room = None;
-        self.flow.returned(self.ticket);
+        self.flow.has_room();
     }
 }
 

@@ -36,6 +36,7 @@
 //!
 //! | Cargo feature | Default | What it adds |
 //! |---|---|---|
+//! | `file` | no | durable events in a file; needs Rust 1.90 |
 //! | `gzip` | yes | compression of messages with gzip |
 //! | `mdns` | yes | discovery on the local network with nothing installed |
 //! | `protobuf` | yes | messages generated from `.proto` files, the protobuf codec, health and reflection |

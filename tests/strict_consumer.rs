@@ -18,7 +18,7 @@
 
 /// A crate's public face.
 pub mod api {
-    use micro::{Context, Result, Sender, Streaming};
+    use micro::{Context, Event, Result, Sender, Streaming, Topic};
 
     /// What to greet.
     #[derive(Clone, Debug, PartialEq, Eq, micro::Message, serde::Serialize, serde::Deserialize)]
@@ -104,6 +104,11 @@ pub mod api {
         }
     }
 
+    /// What was said elsewhere.
+    pub const SAID: Topic<String> = Topic::new("said");
+
+    const GROUP: &str = "echo";
+
     /// Who says things without a contract.
     #[derive(Debug, Default)]
     pub struct Say {
@@ -129,6 +134,15 @@ pub mod api {
             for _ in 0..3 {
                 let said = self.hello(ctx, request.clone()).await?;
                 out.send(said).await?;
+            }
+            Ok(())
+        }
+
+        /// Hears it from afar.
+        #[subscribe(topic = SAID, group = GROUP, attempts = 3, concurrency = 4, ordered, timeout = "1s")]
+        async fn on_said_elsewhere(&self, _ctx: &Context, said: Event<String>) -> Result<()> {
+            if said.is_redelivered() && said.payload == self.words {
+                return Err(micro::Error::aborted("an echo"));
             }
             Ok(())
         }

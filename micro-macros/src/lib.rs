@@ -151,9 +151,9 @@ pub fn handler(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It is an `async fn(&self, ctx: &Context, event: E) -> Result<()>`, where `E` is `Event<Greeted>`, or `Greeted`
-/// for the payload alone. `Ok` says that the event was handled. With an error, a panic, or when its time is over, it is
-/// delivered again after a while, until it had all its attempts; then it becomes a dead letter, which is kept in the topic
-/// `greeted.dead-letter` together with the reason. A payload that cannot be read becomes one at once: no handler sees it.
+/// for the payload alone. `Ok` says that the event was handled. After an error or a panic, or when its time is over, it
+/// is given the event again after a while, until the event had all its attempts. Then it is a dead letter: it goes to the topic
+/// `greeted.dead-letter`, with the reason. An error with no retry, and a payload that cannot be read, make it one at once.
 ///
 /// An event can be delivered more than once, even to a handler that never fails: whoever had it may have crashed before
 /// it said so. What is done with it must bear that.
@@ -164,7 +164,7 @@ pub fn handler(options: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | `topic = GREETED` or `topic = "greeted"` | whose events it is given: a constant of type `Topic<Greeted>`, whose type is compared with that of the event, or a name | must be there |
 /// | `group = "audit"` or `group = AUDIT` | with whom it shares them: each event goes to one of a group, in all processes together; the constant is a `&'static str` | none: every subscriber gets every event |
-/// | `at_most_once` | an event is delivered once and not again, whatever becomes of it | at least once |
+/// | `at_most_once` | an event that it fails to handle is gone, and no dead letter | at least once |
 /// | `attempts = 5` | after how many attempts an event becomes a dead letter; at least 1; not with `at_most_once` | 5 |
 /// | `concurrency = 16` | how many events are handled at the same time at the most, by this method in this process; at least 1 | 16 |
 /// | `ordered` | events with the same key are handled one after the other, in the order in which they were published | in any order |

@@ -84,15 +84,13 @@ impl Reader<'_> {
         }
         if asyncness.is_none() {
             let what = quote!(#fn_token #ident);
-            let text = match self.door {
-                Door::Subscriber => format!(
+            let text = match self.is_subscriber() {
+                true => format!(
                     "a subscriber is `async`, and `{ident}` is not: it is given many events at the same time"
                 ),
-                Door::Contract | Door::CodeFirst => {
-                    format!(
-                        "a method is `async`, and `{ident}` is not: its caller may wait for another machine"
-                    )
-                }
+                false => format!(
+                    "a method is `async`, and `{ident}` is not: its caller may wait for another machine"
+                ),
             };
             self.wrong(what, text);
         }
@@ -181,11 +179,11 @@ impl Reader<'_> {
         let Some(argument) = argument else {
             if has_context {
                 let ident = &self.signature.ident;
-                let text = match self.door {
-                    Door::Subscriber => {
+                let text = match self.is_subscriber() {
+                    true => {
                         format!("a subscriber takes one event after the context, and `{ident}` takes none")
                     }
-                    Door::Contract | Door::CodeFirst => format!(
+                    false => format!(
                         "a method takes one request after the context, and `{ident}` takes none\nwhere there is nothing to say, take `request: ()`"
                     ),
                 };
@@ -197,7 +195,7 @@ impl Reader<'_> {
     }
 
     fn out(&mut self, argument: &PatType) -> Option<Argument> {
-        if self.door == Door::Subscriber {
+        if self.is_subscriber() {
             self.wrong(argument, "a subscriber takes one event and answers nobody");
             return None;
         }
@@ -224,11 +222,11 @@ impl Reader<'_> {
         match &self.signature.output {
             ReturnType::Default => {
                 let ident = &self.signature.ident;
-                let text = match self.door {
-                    Door::Subscriber => format!(
+                let text = match self.is_subscriber() {
+                    true => format!(
                         "a subscriber returns a `Result`, and `{ident}` returns nothing: an error says that the event was not handled"
                     ),
-                    Door::Contract | Door::CodeFirst => format!(
+                    false => format!(
                         "a method returns a `Result`, and `{ident}` returns nothing: every call can fail on its way"
                     ),
                 };
@@ -270,6 +268,10 @@ impl Reader<'_> {
             }
         };
         Some(Argument { name, ty: ty.clone() })
+    }
+
+    fn is_subscriber(&self) -> bool {
+        self.door == Door::Subscriber
     }
 
     /// Adds an error that ends in the form to write.

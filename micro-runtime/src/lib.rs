@@ -8,7 +8,7 @@
 //! | 5 | [`service`] builder, lifecycle, node life · testing (a cargo feature): faults for tests |
 //! | 4 | [`client`] call pipeline, connections · [`server`] listener, connections · [`health`], reflection: services that every server has |
 //! | 3 | protocol: bytes to calls and back |
-//! | 2 | [`registry`] · [`selector`] · [`broker`] · [`events`] · [`transport`]: a trait each, and its drivers · tls |
+//! | 2 | [`registry`] · [`selector`] · [`broker`] · [`events`] · [`transport`]: a trait each, and its drivers · tls · nats: what its drivers share |
 //! | 1 | [`endpoint`] descriptors and the route table · [`call`] interceptors · [`admission`] who is let in · [`idempotency`] calls that are made twice |
 //! | 0 | error · metadata · [`metrics`] · context · [`message`] · stream · [`codec`] · environment · event: what is published · [`protobuf`] |
 
@@ -30,6 +30,8 @@ pub mod message;
 pub mod messaging;
 mod metadata;
 pub mod metrics;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "protobuf")]
 pub mod protobuf;
 mod protocol;

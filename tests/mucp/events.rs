@@ -37,6 +37,16 @@ async fn every_subscriber_of_a_topic_is_given_the_event_and_its_metadata() {
 }
 
 #[tokio::test]
+async fn a_subscriber_is_given_the_event_with_what_its_publisher_said_of_it() {
+    let mut site = Site::start().await;
+    let mut wire = Wire::open(&site).await;
+    let headers = [JSON, ("Micro-Id", "7"), ("Tenant", "acme")];
+    let answer = publish(&mut wire, "packed", &headers, r#"{"item":"tea"}"#).await;
+    assert_eq!(answer.header("micro-error"), None);
+    assert_eq!(given(&mut site, 1).await, [r#"1 tea in packed, Some("7"), Some("acme")"#]);
+}
+
+#[tokio::test]
 async fn an_event_that_nobody_waits_for_is_no_error() {
     let site = Site::start().await;
     let mut wire = Wire::open(&site).await;
@@ -91,9 +101,9 @@ async fn the_registry_lists_subscribers_as_go_micro_does() {
     let subscribers: Vec<_> =
         record.endpoints.iter().filter(|endpoint| endpoint.metadata.contains_key("subscriber")).collect();
     let names: Vec<_> = subscribers.iter().map(|subscriber| subscriber.name.as_str()).collect();
-    assert_eq!(names, ["Audit.OnOrdered", "Audit.Stock", "Audit.OnClosed"]);
+    assert_eq!(names, ["Audit.OnPacked", "Audit.OnOrdered", "Audit.Stock", "Audit.OnClosed"]);
     let first = subscribers[0];
-    assert_eq!((&*first.metadata["topic"], &*first.metadata["subscriber"]), ("ordered", "true"));
+    assert_eq!((&*first.metadata["topic"], &*first.metadata["subscriber"]), ("packed", "true"));
     assert_eq!(first.response, None);
     assert_eq!(first.request.as_ref().unwrap().kind, "Order");
     assert_eq!(record.nodes[0].metadata["protocol"], "mucp");

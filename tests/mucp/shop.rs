@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use micro::registry::{Memory, Registry as _, ServiceRecord};
 use micro::server::Limits;
-use micro::{Context, Environment, Error, Result, Running, Sender, Service};
+use micro::{Context, Environment, Error, Event, Result, Running, Sender, Service, Topic};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
@@ -95,6 +95,8 @@ impl Second for Polite {
     }
 }
 
+const PACKED: Topic<Order> = Topic::new("packed");
+
 /// Tells what it was given.
 struct Audit(mpsc::UnboundedSender<String>);
 
@@ -114,6 +116,14 @@ impl Audit {
             return Err(Error::failed_precondition("nothing was ordered"));
         }
         let _ = self.0.send(format!("stock: {} times {}", order.count, order.item));
+        Ok(())
+    }
+
+    #[subscribe(topic = PACKED, attempts = 2)]
+    async fn on_packed(&self, _ctx: &Context, event: Event<Order>) -> Result<()> {
+        let (item, tenant) = (&event.payload.item, event.headers().get("tenant"));
+        let said = format!("{} {item} in {}, {:?}, {tenant:?}", event.attempt(), event.topic(), event.id());
+        let _ = self.0.send(said);
         Ok(())
     }
 
@@ -142,6 +152,7 @@ impl Site {
         let service = Service::new("shop")
             .environment(Environment::empty())
             .registry(registry.clone())
+            .broker(micro::broker::Memory::new())
             .limits(Limits::new().max_message_size(1024))
             .spread_delay(Duration::ZERO);
         let service = options(service).handle(Shop).handle(Polite).handle(Audit(sender));

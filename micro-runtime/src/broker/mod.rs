@@ -12,8 +12,12 @@
 mod check;
 pub mod conformance;
 mod delivery;
+mod envelope_json;
+mod http;
 mod memory;
 mod named;
+#[cfg(feature = "nats")]
+mod nats;
 mod options;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
@@ -24,8 +28,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use delivery::{Acknowledge, Delivery, Position};
+pub use http::Http;
 pub use memory::Memory;
 pub use named::{DEFAULT, Surroundings, by_name, from_environment};
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use options::{Abilities, Guarantee, SubscribeOptions};
 #[cfg(feature = "rabbitmq")]
 pub use rabbitmq::RabbitMq;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Broker, Memory};
+use super::{Broker, Http, Memory};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::registry::Registry;
@@ -74,7 +74,7 @@ pub fn from_environment(environment: &Environment, surroundings: &Surroundings) 
 }
 
 /// The same with the further variables that a driver looks at: credentials.
-#[expect(unused_variables, reason = "no driver has further variables or looks around")]
+#[expect(unused_variables, reason = "no driver has further variables")]
 fn make(
     name: &str,
     address: Option<&str>,
@@ -83,7 +83,10 @@ fn make(
 ) -> Result<Arc<dyn Broker>> {
     let address = address.map(str::trim).filter(|address| !address.is_empty());
     Ok(match name {
+        "http" => Arc::new(Http::around(address, surroundings)?),
         "memory" => without(name, address, Arc::new(Memory::new()))?,
+        #[cfg(feature = "nats")]
+        "nats" => Arc::new(super::Nats::parse(address.unwrap_or(super::Nats::DEFAULT_ADDRESS))?),
         #[cfg(feature = "rabbitmq")]
         "rabbitmq" => Arc::new(super::RabbitMq::new(address.unwrap_or(super::RabbitMq::DEFAULT_ADDRESS))?),
         _ => return Err(not_here(name)),
@@ -145,6 +148,16 @@ mod tests {
     }
 
     #[test]
+    fn the_default_needs_nothing_and_an_address_that_is_none_says_so() -> Result<()> {
+        assert_eq!(from_environment(&Environment::empty(), &around())?.name(), DEFAULT);
+        assert!(by_name("http", Some("127.0.0.1:0"), &around()).is_ok());
+        let error = by_name("http", Some("http://127.0.0.1:80"), &around()).expect_err("no address");
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.message().contains("without `http://`"), "{error}");
+        Ok(())
+    }
+
+    #[test]
     fn an_unknown_broker_is_an_error_with_the_known_names() {
         let error = by_name("kafak", None, &around()).expect_err("no such broker");
         assert_eq!(error.code(), Code::InvalidArgument);
@@ -158,6 +171,15 @@ mod tests {
         let error = by_name("memory", Some("10.0.0.1:4222"), &around()).expect_err("no such broker");
         assert!(error.message().contains("10.0.0.1:4222"), "{error}");
         assert!(by_name("memory", Some(" "), &around()).is_ok());
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn nats_has_an_address_of_its_own_or_the_one_that_is_given() -> Result<()> {
+        assert_eq!(by_name("nats", None, &around())?.name(), "nats");
+        let error = by_name("nats", Some("http://nats.example"), &around()).expect_err("no address");
+        assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+        Ok(())
     }
 
     #[cfg(not(feature = "nats"))]

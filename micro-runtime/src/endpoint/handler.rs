@@ -86,17 +86,12 @@ impl Binder {
 
     /// Adds a subscriber and the code behind it.
     pub fn subscriber(&mut self, descriptor: &'static SubscriberDescriptor, serve: impl Serve + 'static) {
-        self.add_subscriber(Subscriber::new(descriptor.clone(), &descriptor.method, serve));
+        self.subscribers.push(Arc::new(Subscriber::new(descriptor, serve)));
     }
 
     /// What the subscribers say of themselves that were added.
-    pub fn subscribers(&self) -> impl Iterator<Item = &SubscriberDescriptor> {
-        self.subscribers.iter().map(|subscriber| &subscriber.descriptor)
-    }
-
-    /// Adds a subscriber that was put together while the program runs.
-    pub(crate) fn add_subscriber(&mut self, subscriber: Subscriber) {
-        self.subscribers.push(Arc::new(subscriber));
+    pub fn subscribers(&self) -> impl Iterator<Item = &'static SubscriberDescriptor> {
+        self.subscribers.iter().map(|subscriber| subscriber.descriptor)
     }
 }
 

@@ -50,6 +50,7 @@ pub use signature::{
 pub use subscriber::SubscriberDescriptor;
 pub(crate) use subscriber::{Subscriber, Subscribers};
 pub use subscribing::EventArgument;
+pub(crate) use subscribing::unreadable;
 #[doc(hidden)]
 pub use subscribing::{Handled, PublishedAs, Subscribing, describe_subscriber, serve_subscriber, topic_of};
 pub(crate) use until::Until;

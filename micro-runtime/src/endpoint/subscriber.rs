@@ -1,6 +1,6 @@
 //! Subscribers: methods that are given events and answer nobody.
 
-use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::handler::{Binder, Endpoint};
 use super::{MethodDescriptor, Serve};
 
 /// What a subscriber says about itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SubscriberDescriptor {
     /// The topic whose events it is given.
-    pub topic: Cow<'static, str>,
+    pub topic: &'static str,
     /// The group that it shares events with: each event goes to one of a group. Empty where it
     /// shares with nobody.
-    pub group: Cow<'static, str>,
+    pub group: &'static str,
     /// Whether an event that it fails to handle is gone, and not delivered again.
     pub at_most_once: bool,
     /// How many attempts an event gets before it becomes a dead letter, where the subscriber says so.
@@ -32,11 +32,7 @@ pub struct SubscriberDescriptor {
 impl SubscriberDescriptor {
     /// Describes a subscriber, at least once and in any order, whose method has this description. An empty group is
     /// none.
-    pub(crate) const fn new(
-        topic: Cow<'static, str>,
-        group: Cow<'static, str>,
-        method: MethodDescriptor,
-    ) -> Self {
+    pub(super) const fn new(topic: &'static str, group: &'static str, method: MethodDescriptor) -> Self {
         Self { topic, group, at_most_once: false, attempts: None, concurrency: None, ordered: false, method }
     }
 
@@ -78,31 +74,26 @@ impl SubscriberDescriptor {
 
 /// A subscriber and the code behind it.
 pub(crate) struct Subscriber {
-    pub(crate) descriptor: SubscriberDescriptor,
+    pub(crate) descriptor: &'static SubscriberDescriptor,
     pub(crate) endpoint: Endpoint,
 }
 
 impl Subscriber {
-    /// A subscriber with this description. The method is the one in it.
-    pub(crate) fn new(
-        descriptor: SubscriberDescriptor,
-        method: &'static MethodDescriptor,
-        serve: impl Serve + 'static,
-    ) -> Self {
-        Self { descriptor, endpoint: Endpoint::new(method, serve) }
+    pub(super) fn new(descriptor: &'static SubscriberDescriptor, serve: impl Serve + 'static) -> Self {
+        Self { descriptor, endpoint: Endpoint::new(&descriptor.method, serve) }
     }
 }
 
 /// The subscribers of a server, by topic.
 #[derive(Default)]
-pub(crate) struct Subscribers(HashMap<Cow<'static, str>, Vec<Arc<Subscriber>>>);
+pub(crate) struct Subscribers(HashMap<&'static str, Vec<Arc<Subscriber>>>);
 
 impl Subscribers {
     /// Takes the subscribers of the handlers that were bound.
     pub(crate) fn take(binder: &mut Binder) -> Self {
         let mut topics: HashMap<_, Vec<_>> = HashMap::new();
         for subscriber in std::mem::take(&mut binder.subscribers) {
-            topics.entry(subscriber.descriptor.topic.clone()).or_default().push(subscriber);
+            topics.entry(subscriber.descriptor.topic).or_default().push(subscriber);
         }
         Self(topics)
     }
@@ -115,9 +106,9 @@ impl Subscribers {
     /// All of them, in the order of their topics, the last one first, as go-micro lists them.
     pub(crate) fn all(&self) -> Vec<Arc<Subscriber>> {
         let mut all: Vec<_> = self.0.values().flatten().cloned().collect();
-        all.sort_by(|one, other| {
-            let (one, other) = (&one.descriptor, &other.descriptor);
-            other.topic.cmp(&one.topic).then_with(|| one.method.path.cmp(other.method.path))
+        all.sort_by_key(|subscriber| {
+            let SubscriberDescriptor { topic, method, .. } = subscriber.descriptor;
+            (Reverse(*topic), method.path)
         });
         all
     }

@@ -1,6 +1,5 @@
 //! From the signature of a subscriber, as the user wrote it, to code that is given events.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::serve::returning_or;
@@ -27,6 +26,12 @@ pub trait Subscribing: 'static {
 }
 
 /// What a subscriber is given: an [`Event`], or its payload alone.
+#[diagnostic::on_unimplemented(
+    message = "a subscriber takes an event, and `{Self}` is none",
+    label = "neither an event nor its payload",
+    note = "write `Event<Greeted>`, or `Greeted` for the payload alone, where `Greeted` is a message:",
+    note = "derive that where the type is defined: `#[derive(micro::Message, serde::Serialize, serde::Deserialize)]`"
+)]
 pub trait EventArgument: Sized + Send + 'static {
     /// What is published.
     type Payload: Message;
@@ -44,6 +49,7 @@ impl<T: Message> EventArgument for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Message> EventArgument for Event<T> {
     type Payload = T;
 
@@ -103,7 +109,7 @@ pub const fn describe_subscriber<S: Subscribing>(
     doc: &'static str,
 ) -> SubscriberDescriptor {
     let method = MethodDescriptor::new::<Payload<S>, ()>(service, name, path, doc);
-    SubscriberDescriptor::new(Cow::Borrowed(topic), Cow::Borrowed(group), method)
+    SubscriberDescriptor::new(topic, group, method)
 }
 
 /// Serves events with a method. Generated code calls it.
@@ -120,8 +126,15 @@ where
     })
 }
 
-/// Serves events with a function. The error of a payload that cannot be read says so, see
-/// [`Error::is_undecodable`]; no error of the function itself does.
+/// The error of an event whose payload cannot be read. No further attempt will do it, and so
+/// [none is to be made](Error::with_no_retry).
+#[cold]
+pub(crate) fn unreadable(error: Error) -> Error {
+    let message = format!("the event cannot be read: {}", error.message());
+    Error::invalid_argument(message).with_source(error).with_no_retry()
+}
+
+/// Serves events with a function.
 fn handling<E, R, F, Fut>(handle: F) -> impl Serve + 'static
 where
     E: EventArgument,
@@ -132,9 +145,9 @@ where
     let method = move |ctx: Context, payload: E::Payload| {
         let event = E::from_event(&ctx, payload);
         let handled = handle(ctx, event);
-        async move { handled.await.into_result().map_err(Error::after_decoding) }
+        async move { handled.await.into_result().map_err(Error::of_subscriber) }
     };
-    returning_or(method, Error::undecodable)
+    returning_or(method, unreadable)
 }
 
 #[cfg(test)]
@@ -151,12 +164,12 @@ mod tests {
     use crate::event::{About, Headers};
     use crate::metadata::Metadata;
 
-    const METHOD: &MethodDescriptor = &MethodDescriptor::new::<String, ()>("Audit", "On", "/Audit/On", "");
+    const METHOD: MethodDescriptor = MethodDescriptor::new::<String, ()>("Audit", "On", "/Audit/On", "");
+    const DESCRIPTOR: &SubscriberDescriptor = &SubscriberDescriptor::new("greeted", "", METHOD);
 
     /// What becomes of an event that is handed to a function.
     async fn hand(serve: impl Serve + 'static, payload: &'static str, codec: Codec) -> Result<()> {
-        let descriptor = SubscriberDescriptor::new("greeted".into(), "".into(), *METHOD);
-        let subscriber = Subscriber::new(descriptor, METHOD, serve);
+        let subscriber = Subscriber::new(DESCRIPTOR, serve);
         let about = About::new("greeted".into(), Headers::from_iter([("ce-id", "7")])).again(2);
         let incoming = Incoming::new(Metadata::new(), Origin::of_test()).with_event(Arc::new(about));
         let arrival = Arrival {
@@ -190,21 +203,29 @@ mod tests {
     async fn a_payload_that_cannot_be_read_is_told_from_one_that_was_not_handled() {
         let never = || handling(|_, _: String| async { Err::<(), _>(Error::internal("it was handled")) });
         let malformed = hand(never(), "{", Codec::JSON).await.unwrap_err();
-        assert!(malformed.is_undecodable() && malformed.forbids_retry(), "{malformed}");
+        assert!(malformed.forbids_retry(), "{malformed}");
         let unknown = hand(never(), "\"Ada\"", Codec::built_in("xml")).await.unwrap_err();
-        assert!(unknown.is_undecodable(), "{unknown}");
-        assert_eq!((malformed.code(), unknown.code()), (Code::InvalidArgument, Code::Unimplemented));
+        assert!(unknown.forbids_retry(), "{unknown}");
+        assert_eq!((malformed.code(), unknown.code()), (Code::InvalidArgument, Code::InvalidArgument));
 
         let failed = hand(never(), "\"Ada\"", Codec::JSON).await.unwrap_err();
-        assert!(!failed.is_undecodable() && !failed.forbids_retry(), "{failed}");
+        assert!(!failed.forbids_retry(), "{failed}");
         let panics = handling(|_, _: String| async { panic!("on purpose") as Result<()> });
         let panicked = hand(panics, "\"Ada\"", Codec::JSON).await.unwrap_err();
-        assert!(!panicked.is_undecodable(), "{panicked}");
+        assert!(!panicked.forbids_retry(), "{panicked}");
     }
 
     #[tokio::test]
-    async fn what_a_function_could_not_read_elsewhere_is_no_fault_of_its_event() {
-        let other = handling(|_, _: String| async { Err::<(), _>(Error::data_loss("odd").undecodable()) });
-        assert!(!hand(other, "\"Ada\"", Codec::JSON).await.unwrap_err().is_undecodable());
+    async fn what_another_service_says_about_its_call_does_not_give_the_event_up() {
+        let of_call = || Error::unavailable("no node").with_origin("users.v1.Users", "Find");
+        let calls = handling(move |_, _: String| async move { Err::<(), _>(of_call().spent()) });
+        let failed = hand(calls, "\"Ada\"", Codec::JSON).await.unwrap_err();
+        assert!(!failed.forbids_retry(), "{failed}");
+        assert_eq!(failed.message(), "a call to users.v1.Users/Find failed with unavailable");
+        let gives_up =
+            handling(
+                move |_, _: String| async move { Err::<(), _>(Error::not_found("no user").with_no_retry()) },
+            );
+        assert!(hand(gives_up, "\"Ada\"", Codec::JSON).await.unwrap_err().forbids_retry());
     }
 }

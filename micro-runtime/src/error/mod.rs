@@ -46,8 +46,6 @@ struct Inner {
     never_processed: bool,
     /// Whether this side has tried as often as it may, so that nobody above it should.
     spent: bool,
-    /// Whether it is of an event whose payload no attempt will ever read.
-    undecodable: bool,
 }
 
 /// The remote method whose call ended with the error.
@@ -70,7 +68,6 @@ impl Error {
             answered: false,
             never_processed: false,
             spent: false,
-            undecodable: false,
         }))
     }
 
@@ -197,7 +194,6 @@ impl Error {
         self.0.source = None;
         self.0.never_processed = false;
         self.0.spent = false;
-        self.0.undecodable = false;
         self.with_origin(service, method)
     }
 
@@ -214,37 +210,30 @@ impl Error {
             answered: inner.answered,
             never_processed: inner.never_processed,
             spent: inner.spent,
-            undecodable: inner.undecodable,
         }))
     }
 
-    /// Says that it is of a payload that cannot be read: another attempt would end in the same way.
-    pub(crate) fn undecodable(mut self) -> Self {
-        self.0.undecodable = true;
-        self.with_no_retry()
-    }
-
-    /// Whether the payload could not be read, and no handler saw it.
-    pub(crate) fn is_undecodable(&self) -> bool {
-        self.0.undecodable
-    }
-
-    /// As a handler returns it, who has read its payload, and may have read others.
-    pub(crate) fn after_decoding(mut self) -> Self {
-        self.0.undecodable = false;
-        self
+    /// As a subscriber returned it. What another service said about trying a call again is not about the event: a
+    /// service that is down for a while is no reason to give the event up.
+    pub(crate) fn of_subscriber(self) -> Self {
+        self.in_own_words()
     }
 
     /// What a server tells its caller when a handler returned this error.
     pub(crate) fn into_answer(self) -> Self {
+        let stop = self.0.origin.is_some() && self.stops_the_chain();
+        let answer = self.in_own_words();
+        if stop { answer.with_no_retry() } else { answer }
+    }
+
+    /// The same without the words of another service.
+    fn in_own_words(self) -> Self {
         let Some(origin) = &self.0.origin else { return self.of_a_handler() };
         let code = match self.code() {
             code @ (Code::DeadlineExceeded | Code::Canceled | Code::Unavailable) => code,
             _ => Code::Internal,
         };
-        let answer = Self::new(code, format!("a call to {origin} failed with {}", self.code()));
-        let answer = if self.stops_the_chain() { answer.with_no_retry() } else { answer };
-        answer.with_source(self)
+        Self::new(code, format!("a call to {origin} failed with {}", self.code())).with_source(self)
     }
 }
 

@@ -12,12 +12,14 @@ pub(crate) struct About {
     pub(crate) headers: Headers,
     /// How many attempts to handle it there were before, as far as anybody knows.
     pub(crate) attempts_before: u32,
+    /// Its place in the log that it came from, where it came from one.
+    pub(crate) offset: Option<u64>,
 }
 
 impl About {
     /// An event that nobody has tried to handle yet.
     pub(crate) fn new(topic: Arc<str>, headers: Headers) -> Self {
-        Self { topic, headers, attempts_before: 0 }
+        Self { topic, headers, ..Self::default() }
     }
 
     /// The same after so many attempts.

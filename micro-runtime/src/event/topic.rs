@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_topic_is_known_by_its_name_however_it_is_given() {
-        let named = Topic::named("greeted".to_owned());
-        assert_eq!([name(GREETED), name(&GREETED), name(&named), name(named.clone())], ["greeted"; 4]);
+        let (borrowed, named) = (&GREETED, Topic::named("greeted".to_owned()));
+        assert_eq!([name(GREETED), name(borrowed), name(&named), name(named.clone())], ["greeted"; 4]);
         assert_eq!(NamedTopic::from(GREETED), named);
         assert_eq!(format!("{GREETED:?} {named:?}"), "Topic(\"greeted\") NamedTopic(\"greeted\")");
     }

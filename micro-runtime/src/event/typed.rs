@@ -97,6 +97,11 @@ impl<T> Event<T> {
         self.about.attempts_before.saturating_add(1)
     }
 
+    /// Its place in its topic, where it comes from a [log](crate::events): later events have greater ones.
+    pub fn offset(&self) -> Option<u64> {
+        self.about.offset
+    }
+
     /// Whether it was surely delivered before, so that some of the work may be done already.
     pub fn is_redelivered(&self) -> bool {
         self.about.attempts_before > 0

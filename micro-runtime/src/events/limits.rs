@@ -7,6 +7,9 @@ pub const MAX_NAME: usize = 255;
 /// The largest event that the drivers of this crate keep without a server, in bytes: headers and body together.
 pub const MAX_EVENT: usize = 8 << 20;
 
+/// As many bytes are read in one go, with at least one event.
+pub(super) const MAX_ANSWER: usize = 4 << 20;
+
 /// As many headers as an event may have, wherever it comes from.
 const MAX_HEADERS: usize = 256;
 

@@ -31,7 +31,14 @@
 //! ```
 
 mod abilities;
+pub mod conformance;
+#[cfg(feature = "file")]
+mod file;
+mod group;
+#[cfg(feature = "nats")]
+mod jetstream;
 mod limits;
+mod memory;
 mod options;
 mod retention;
 mod status;
@@ -44,7 +51,12 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 pub use abilities::Abilities;
+#[cfg(feature = "file")]
+pub use file::File;
+#[cfg(feature = "nats")]
+pub use jetstream::JetStream;
 pub use limits::{MAX_EVENT, MAX_NAME};
+pub use memory::Memory;
 pub use options::{ConsumeOptions, Start};
 pub use retention::Retention;
 pub use status::{GroupStatus, Stored};

@@ -3,10 +3,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::content;
+use crate::broker::Delivery;
 use crate::codec::Codecs;
 use crate::context::{Incoming, Origin};
-use crate::error::{Error, Result};
+pub(super) use crate::endpoint::unreadable;
+use crate::error::Result;
 use crate::event::{About, Envelope, Event};
+use crate::events::Stored;
 use crate::message::Message;
 use crate::metadata::Metadata;
 
@@ -17,8 +20,10 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    pub(super) fn new(envelope: &Envelope, topic: &Arc<str>, attempt: u32) -> Self {
-        let about = About::new(topic.clone(), envelope.headers.clone()).again(attempt.saturating_sub(1));
+    pub(super) fn new(delivery: &Delivery, topic: &Arc<str>, attempt: u32) -> Self {
+        let envelope = &delivery.envelope;
+        let mut about = About::new(topic.clone(), envelope.headers.clone()).again(attempt.saturating_sub(1));
+        about.offset = delivery.position.map(|position| position.offset);
         Self { about: Arc::new(about), body: envelope.body.clone() }
     }
 
@@ -50,9 +55,10 @@ impl Arrived {
     }
 }
 
-/// The error of an event that cannot be read.
-#[cold]
-pub(super) fn unreadable(error: Error) -> Error {
-    let message = format!("the event cannot be read: {}", error.message());
-    Error::invalid_argument(message).with_source(error).undecodable()
+/// An event that lies in a log.
+pub(super) fn stored<M: Message>(stored: Stored, topic: &Arc<str>, codecs: &Codecs) -> Result<Event<M>> {
+    let mut about = About::new(topic.clone(), stored.envelope.headers);
+    about.offset = Some(stored.offset);
+    let arrived = Arrived { about: Arc::new(about), body: stored.envelope.body };
+    arrived.read(codecs).map_err(|error| error.context(format_args!("offset {} of `{topic}`", stored.offset)))
 }

@@ -18,20 +18,24 @@ mod arrival;
 mod consumer;
 mod content;
 mod counts;
+mod log;
+mod options;
 mod publish;
 mod publisher;
 mod pull;
 mod served;
 mod stamp;
 mod subscribe;
+mod via;
 
 pub use consumer::{DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY, dead_letter_topic};
+pub use log::Log;
 pub use publish::Publish;
-pub(crate) use publisher::Opened;
 pub use publisher::{DEFAULT_PUBLISH_TIMEOUT, Publisher};
 pub use pull::{Events, Received};
 pub(crate) use served::{Subscriptions, Surroundings};
 pub use subscribe::{DEFAULT_STOP_TIMEOUT, Subscribe, Subscribed};
+pub(crate) use via::Opened;
 
 pub use crate::event::{Event, NamedTopic, ToTopic, Topic};
 

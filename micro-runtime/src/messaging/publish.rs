@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -7,11 +8,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
-use super::Publisher;
 use super::content::media_type;
 use super::publisher::DEFAULT_PUBLISH_TIMEOUT;
 use super::stamp::{Stamp, is_ours};
-use crate::broker::{Broker, Envelope};
+use super::via::Via;
+use crate::broker::Envelope;
 use crate::codec::{Codec, Codecs};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -38,14 +39,13 @@ use crate::message::Message;
 /// # }
 /// ```
 #[must_use = "nothing is published before this is awaited"]
-pub struct Publish<M> {
-    publisher: Option<Publisher>,
+pub struct Publish<M, R = ()> {
+    /// Or the first thing that was wrong.
+    via: Result<Arc<Via<R>>>,
     context: Context,
     topic: String,
     event: M,
     options: Options,
-    /// The first thing that was wrong.
-    wrong: Option<Error>,
 }
 
 #[derive(Default)]
@@ -57,32 +57,9 @@ struct Options {
     timeout: Option<Duration>,
 }
 
-impl<M: Message> Publish<M> {
-    pub(super) fn new(publisher: Publisher, ctx: &Context, topic: &str, event: M) -> Self {
-        Self {
-            publisher: Some(publisher),
-            context: ctx.clone(),
-            topic: topic.to_owned(),
-            event,
-            options: Options::default(),
-            wrong: None,
-        }
-    }
-
-    /// For a context that has no publisher.
-    pub(super) fn nowhere(topic: &str, event: M) -> Self {
-        let message = format!(
-            "the event for `{topic}` was not published: this context serves no call of a service; publish with \
-             `service.publisher()` or `client.publisher()`"
-        );
-        Self {
-            publisher: None,
-            context: Context::new(),
-            topic: topic.to_owned(),
-            event,
-            options: Options::default(),
-            wrong: Some(Error::failed_precondition(message)),
-        }
+impl<M: Message, R: Send + 'static> Publish<M, R> {
+    pub(super) fn new(via: Result<Arc<Via<R>>>, ctx: &Context, topic: &str, event: M) -> Self {
+        Self { via, context: ctx.clone(), topic: topic.to_owned(), event, options: Options::default() }
     }
 
     /// What tells the event from all others; a random UUID unless set. Brokers that know duplicates by it drop
@@ -107,7 +84,7 @@ impl<M: Message> Publish<M> {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         if name.is_empty() || is_ours(&name) {
-            self.wrong.get_or_insert_with(|| reserved(&name));
+            self.via = self.via.and(Err(reserved(&name)));
         }
         self.options.headers.push((name, value.into()));
         self
@@ -126,21 +103,15 @@ impl<M: Message> Publish<M> {
         self
     }
 
-    pub(super) async fn send(self) -> Result<()> {
-        let Self { publisher, context, topic, event, options, wrong } = self;
-        if let Some(wrong) = wrong {
-            return Err(wrong);
-        }
-        // What is wrong where there is none was said.
-        let Some(publisher) = publisher else { return Ok(()) };
+    pub(super) async fn send(self) -> Result<R> {
+        let Self { via, context, topic, event, options } = self;
+        let via = via?;
         let Options { id, key, headers, codec, timeout } = options;
-        let opened = publisher.opened()?;
-        let codec = choose::<M>(&opened.codecs, codec.as_deref())?;
+        let codec = choose::<M>(&via.codecs, codec.as_deref())?;
         let mut body = BytesMut::new();
         codec.encode(&event, &mut body)?;
         drop(event);
-        let stamp =
-            Stamp { topic: &topic, source: &opened.source, content_type: media_type(&codec), id, key };
+        let stamp = Stamp { topic: &topic, source: &via.source, content_type: media_type(&codec), id, key };
         let mut envelope = Envelope { headers: stamp.headers(&context), body: body.freeze() };
         for (name, value) in headers {
             envelope.headers.set(name, value);
@@ -151,15 +122,15 @@ impl<M: Message> Publish<M> {
             (Some(own), Some(given)) => Some(own.min(given)),
             (own, given) => own.or(given),
         };
-        let publish = opened.broker.publish(&topic, envelope);
+        let publish = (via.hand)(topic.clone(), envelope);
         let published = match deadline {
             None => publish.await,
             Some(deadline) => match timeout_at(deadline, publish).await {
                 Ok(published) => published,
-                Err(_) => Err(too_late(&*opened.broker, &topic)),
+                Err(_) => Err(too_late(&via.name, &topic)),
             },
         };
-        opened.count(published.is_ok());
+        via.count(published.is_ok());
         published
     }
 }
@@ -182,10 +153,9 @@ fn choose<M: Message>(codecs: &Codecs, name: Option<&str>) -> Result<Codec> {
 }
 
 #[cold]
-fn too_late(broker: &dyn Broker, topic: &str) -> Error {
+fn too_late(name: &str, topic: &str) -> Error {
     Error::deadline_exceeded(format!(
-        "the broker `{}` did not take the event for `{topic}` in time; it may be delivered all the same",
-        broker.name()
+        "{name} did not take the event for `{topic}` in time; it may be delivered all the same"
     ))
 }
 
@@ -199,16 +169,16 @@ fn reserved(name: &str) -> Error {
     })
 }
 
-impl<M: Message> IntoFuture for Publish<M> {
-    type Output = Result<()>;
-    type IntoFuture = BoxFuture<'static, Result<()>>;
+impl<M: Message, R: Send + 'static> IntoFuture for Publish<M, R> {
+    type Output = Result<R>;
+    type IntoFuture = BoxFuture<'static, Result<R>>;
 
     fn into_future(self) -> Self::IntoFuture {
         self.send().boxed()
     }
 }
 
-impl<M> fmt::Debug for Publish<M> {
+impl<M, R> fmt::Debug for Publish<M, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publish").field("topic", &self.topic).finish_non_exhaustive()
     }

@@ -3,14 +3,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream::FuturesUnordered;
 
+use super::via::{Opened, Via};
 use super::{Publish, Subscribe, ToTopic};
 use crate::broker::{Broker, Envelope};
 use crate::codec::Codecs;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::metrics::{Counter, Metrics};
+use crate::message::Message;
+use crate::metrics::Metrics;
 
 /// How long a broker may take to accept an event, where nobody says otherwise.
 pub const DEFAULT_PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,31 +48,6 @@ struct Inner {
     open: Box<dyn Fn() -> Result<Opened> + Send + Sync>,
 }
 
-/// What a publisher publishes with.
-#[derive(Clone)]
-pub(crate) struct Opened {
-    pub(crate) broker: Arc<dyn Broker>,
-    pub(crate) codecs: Codecs,
-    /// Who publishes, for the events.
-    pub(crate) source: Arc<str>,
-    pub(crate) metrics: Metrics,
-    published: Counter,
-    refused: Counter,
-}
-
-impl Opened {
-    pub(crate) fn new(broker: Arc<dyn Broker>, codecs: Codecs, source: &str, metrics: Metrics) -> Self {
-        let published = metrics.counter("micro_events_published", "Events that the broker took.", &[]);
-        let help = "Events that the broker did not take, or not in time.";
-        let refused = metrics.counter("micro_events_not_published", help, &[]);
-        Self { broker, codecs, source: source.into(), metrics, published, refused }
-    }
-
-    pub(super) fn count(&self, taken: bool) {
-        if taken { &self.published } else { &self.refused }.add(1);
-    }
-}
-
 impl Publisher {
     /// Publishes with this broker.
     pub fn new(broker: impl Broker) -> Self {
@@ -101,7 +78,7 @@ impl Publisher {
     /// Fails with `unavailable`, `resource_exhausted` or `deadline_exceeded` where the broker did not take the event in
     /// time, after which it may be delivered all the same; and with `invalid_argument` where the broker cannot carry it.
     pub fn publish<K: ToTopic>(&self, ctx: &Context, topic: K, event: K::Message) -> Publish<K::Message> {
-        Publish::new(self.clone(), ctx, topic.topic_name(), event)
+        Publish::new(self.via(), ctx, topic.topic_name(), event)
     }
 
     /// Publishes many events, a few hundred of them at the same time, and returns how many there were.
@@ -115,25 +92,9 @@ impl Publisher {
         topic: K,
         events: impl IntoIterator<Item = K::Message>,
     ) -> Result<usize> {
-        let name = topic.topic_name();
-        let mut waiting = stream::iter(events).map(|event| Publish::new(self.clone(), ctx, name, event));
-        let mut under_way = FuturesUnordered::new();
-        let (mut taken, mut failed) = (0_usize, None);
-        loop {
-            while failed.is_none() && under_way.len() < WINDOW {
-                let Some(publish) = waiting.next().await else { break };
-                under_way.push(publish.send());
-            }
-            match under_way.next().await {
-                Some(Ok(())) => taken += 1,
-                Some(Err(error)) => failed = failed.or(Some(error)),
-                None => break,
-            }
-        }
-        match failed {
-            None => Ok(taken),
-            Some(error) => Err(publish_all_failed(error, taken)),
-        }
+        let via = self.via()?;
+        let publish = |event| Publish::new(Ok(via.clone()), ctx, topic.topic_name(), event);
+        bulk(events.into_iter().map(publish)).await
     }
 
     /// Publishes an event that is encoded already, with nothing but the headers that it has: to pass one on as it
@@ -141,14 +102,18 @@ impl Publisher {
     pub async fn publish_envelope(&self, topic: &str, envelope: Envelope) -> Result<()> {
         let opened = self.opened()?;
         let published = opened.broker.publish(topic, envelope).await;
-        opened.count(published.is_ok());
+        opened.via.count(published.is_ok());
         published
     }
 
     /// Subscribes to a topic, when one of the last methods of what is returned is awaited; its other methods are the
     /// options.
     pub fn subscribe<K: ToTopic>(&self, topic: K) -> Subscribe<K::Message> {
-        Subscribe::new(self.clone(), topic.topic_name())
+        Subscribe::on_broker(self.opened(), topic.topic_name())
+    }
+
+    fn via(&self) -> Result<Arc<Via<()>>> {
+        Ok(self.opened()?.via.clone())
     }
 
     /// The broker. Fails where it cannot be had: because the environment names one that there is not, for example.
@@ -165,15 +130,46 @@ impl Context {
     pub fn publish<K: ToTopic>(&self, topic: K, event: K::Message) -> Publish<K::Message> {
         match self.belonging::<Publisher>() {
             Some(publisher) => publisher.publish(self, topic, event),
-            None => Publish::nowhere(topic.topic_name(), event),
+            None => Publish::new(Err(no_service(topic.topic_name())), self, topic.topic_name(), event),
         }
     }
 }
 
+/// Publishes many events, a few hundred of them at the same time, and returns how many there were.
+pub(super) async fn bulk<M: Message, R: Send + 'static>(
+    mut events: impl Iterator<Item = Publish<M, R>>,
+) -> Result<usize> {
+    let mut under_way = FuturesUnordered::new();
+    let (mut taken, mut failed) = (0_usize, None);
+    loop {
+        while failed.is_none() && under_way.len() < WINDOW {
+            let Some(publish) = events.next() else { break };
+            under_way.push(publish.send());
+        }
+        match under_way.next().await {
+            Some(Ok(_)) => taken += 1,
+            Some(Err(error)) => failed = failed.or(Some(error)),
+            None => break,
+        }
+    }
+    match failed {
+        None => Ok(taken),
+        Some(error) => Err(stopped(error, taken)),
+    }
+}
+
 #[cold]
-fn publish_all_failed(error: Error, taken: usize) -> Error {
+fn stopped(error: Error, taken: usize) -> Error {
     let message = format!("after {taken} events that were taken: {}", error.message());
     Error::new(error.code(), message).with_source(error)
+}
+
+#[cold]
+fn no_service(topic: &str) -> Error {
+    Error::failed_precondition(format!(
+        "the event for `{topic}` was not published: this context serves no call of a service; publish with \
+         `service.publisher()` or `client.publisher()`"
+    ))
 }
 
 impl fmt::Debug for Publisher {

@@ -11,11 +11,11 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use super::arrival::{Arrived, unreadable};
-use super::consumer::{Consumer, Handle, Policy, Terms};
+use super::consumer::{Consumer, Handle, OfBroker, Policy, Terms};
 use super::content;
 use super::counts::Counts;
-use super::publisher::Opened;
-use crate::broker::{Envelope, Guarantee, SubscribeOptions};
+use super::via::Opened;
+use crate::broker::{Delivery, Guarantee, SubscribeOptions};
 use crate::call::Interceptors;
 use crate::codec::Codecs;
 use crate::context::{Departure, Origin};
@@ -44,10 +44,10 @@ impl Subscriptions {
         let origin = Origin::new(opened.broker.name(), &surroundings.departure);
         let mut started = Self::default();
         for subscriber in subscribers {
-            let terms = terms(opened, &subscriber.descriptor);
+            let terms = terms(opened, subscriber.descriptor);
             let method = subscriber.endpoint.method;
             let handler = Served {
-                topic: (&*subscriber.descriptor.topic).into(),
+                topic: subscriber.descriptor.topic.into(),
                 subscriber,
                 origin: origin.clone(),
                 surroundings: surroundings.clone(),
@@ -73,7 +73,7 @@ impl Subscriptions {
 }
 
 fn terms(opened: &Opened, descriptor: &SubscriberDescriptor) -> Terms {
-    let mut options = SubscribeOptions::new(&*descriptor.topic).group(&*descriptor.group);
+    let mut options = SubscribeOptions::new(descriptor.topic).group(descriptor.group);
     if descriptor.at_most_once {
         options = options.guarantee(Guarantee::AtMostOnce);
     }
@@ -86,8 +86,9 @@ fn terms(opened: &Opened, descriptor: &SubscriberDescriptor) -> Terms {
     if let Some(attempts) = descriptor.attempts.and_then(NonZeroU32::new) {
         policy.attempts = attempts;
     }
-    let counts = Counts::new(&opened.metrics, &descriptor.topic, &descriptor.group);
-    Terms { broker: opened.broker.clone(), options, policy, counts }
+    let counts = Counts::new(&opened.via.metrics, descriptor.topic, descriptor.group);
+    let source = Box::new(OfBroker { broker: opened.broker.clone(), options });
+    Terms { source, policy, counts }
 }
 
 struct Served {
@@ -98,8 +99,8 @@ struct Served {
 }
 
 impl Handle for Served {
-    fn handle(&self, envelope: &Envelope, attempt: u32) -> BoxFuture<'static, Result<()>> {
-        let arrived = Arrived::new(envelope, &self.topic, attempt);
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>> {
+        let arrived = Arrived::new(delivery, &self.topic, attempt);
         let codec = match content::codec(&self.surroundings.codecs, arrived.content_type()) {
             Ok(codec) => codec.clone(),
             Err(error) => return ready(Err(unreadable(error))).boxed(),

@@ -7,17 +7,21 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use super::Event;
 use super::arrival::Arrived;
-use super::consumer::{Consumer, Handle, Policy, Terms};
+use super::consumer::{Consumer, Handle, OfBroker, Policy, Source, Terms};
 use super::counts::Counts;
+use super::options::Options;
 use super::pull::{self, Events};
-use super::{Event, Publisher};
+use super::via::Opened;
 use crate::backoff::Backoff;
-use crate::broker::{Envelope, Guarantee, SubscribeOptions};
+use crate::broker::{Delivery, Guarantee, SubscribeOptions};
 use crate::codec::Codecs;
 use crate::context::{Context, Origin};
 use crate::error::{Error, Result};
+use crate::events::{ConsumeOptions, Start};
 use crate::message::Message;
+use crate::metrics::Metrics;
 
 /// How long the handlers of a subscriber that is told to stop may take, where nobody says otherwise.
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
@@ -59,42 +63,76 @@ pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
 /// # }
 /// ```
 #[must_use = "nothing is subscribed before `each` or `events` is called and awaited"]
-pub struct Subscribe<M> {
-    publisher: Publisher,
-    options: SubscribeOptions,
+pub struct Subscribe<M, O = SubscribeOptions> {
+    /// Or the first thing that was wrong.
+    from: Result<From<O>>,
+    options: O,
     policy: Policy,
-    wrong: Option<Error>,
     message: PhantomData<fn() -> M>,
 }
 
-impl<M: Message> Subscribe<M> {
-    pub(super) fn new(publisher: Publisher, topic: &str) -> Self {
-        Self {
-            publisher,
-            options: SubscribeOptions::new(topic),
-            policy: Policy::default(),
-            wrong: None,
-            message: PhantomData,
-        }
-    }
+/// Where the events come from.
+pub(super) struct From<O> {
+    /// What it is called.
+    pub(super) name: &'static str,
+    pub(super) codecs: Codecs,
+    pub(super) metrics: Metrics,
+    pub(super) source: Box<dyn FnOnce(O) -> Box<dyn Source> + Send>,
+}
 
-    /// Shares the events with all subscribers of the same group, in whatever process: each event goes to one of them.
-    /// Unless set, this subscriber gets every event.
-    pub fn group(mut self, group: impl Into<String>) -> Self {
-        self.options = self.options.group(group);
-        self
+impl<M: Message> Subscribe<M> {
+    pub(super) fn on_broker(opened: Result<&Opened>, topic: &str) -> Self {
+        let from = opened.map(|opened| {
+            let broker = opened.broker.clone();
+            From {
+                name: broker.name(),
+                codecs: opened.via.codecs.clone(),
+                metrics: opened.via.metrics.clone(),
+                source: Box::new(move |options| Box::new(OfBroker { broker, options })),
+            }
+        });
+        Self::new(from, SubscribeOptions::new(topic))
     }
 
     /// Takes each event once or not at all. Unless set it is at least once: an event that was not handled comes
     /// again.
     pub fn at_most_once(mut self) -> Self {
-        self.options = self.options.guarantee(Guarantee::AtMostOnce);
+        self.options.guarantee = Guarantee::AtMostOnce;
+        self
+    }
+}
+
+impl<M: Message> Subscribe<M, ConsumeOptions> {
+    /// Where to begin; with what is new unless set. For a group it is looked at when the group first appears: it
+    /// goes on where it stopped.
+    pub fn start(mut self, start: Start) -> Self {
+        self.options.start = start;
+        self
+    }
+
+    /// How long an event may be in the hand of a process that has gone silent, before it is given to another one; 30 s
+    /// unless set. A handler may take as long as it likes: this is about processes that are gone.
+    pub fn ack_wait(mut self, time: Duration) -> Self {
+        self.options.ack_wait = time;
+        self
+    }
+}
+
+impl<M: Message, O: Options> Subscribe<M, O> {
+    pub(super) fn new(from: Result<From<O>>, options: O) -> Self {
+        Self { from, options, policy: Policy::default(), message: PhantomData }
+    }
+
+    /// Shares the events with all subscribers of the same group, in whatever process: each event goes to one of them.
+    /// Unless set, this subscriber gets every event.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        *self.options.group() = Some(group.into()).filter(|group| !group.is_empty());
         self
     }
 
     /// Takes events with the same key in the order in which they were published; unless set, in any order.
     pub fn ordered(mut self) -> Self {
-        self.options = self.options.ordered();
+        *self.options.ordered() = true;
         self
     }
 
@@ -117,14 +155,16 @@ impl<M: Message> Subscribe<M> {
     /// How many events are in hand at the same time; 16 unless set, and at least 1.
     pub fn concurrency(mut self, events: usize) -> Self {
         match NonZeroUsize::new(events) {
-            Some(events) => self.options = self.options.in_hand(events),
+            Some(events) => *self.options.in_hand() = events,
             None => self.is_wrong("`concurrency` is at least 1: otherwise no event is handled"),
         }
         self
     }
 
     fn is_wrong(&mut self, why: &str) {
-        self.wrong.get_or_insert_with(|| Error::invalid_argument(why));
+        if self.from.is_ok() {
+            self.from = Err(Error::invalid_argument(why));
+        }
     }
 
     /// Calls this for every event from now on. When it returns `Ok` the event is done; when it fails or panics, the
@@ -137,22 +177,26 @@ impl<M: Message> Subscribe<M> {
         F: Fn(Context, Event<M>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
-        let opened = self.publisher.opened()?;
-        let handler = Arc::new(Each {
-            codecs: opened.codecs.clone(),
-            topic: self.options.topic.as_str().into(),
-            origin: Origin::of_broker(opened.broker.name()),
+        let Self { from, mut options, policy, .. } = self;
+        let from = from?;
+        let group = options.group().clone().unwrap_or_default();
+        let counts = Counts::new(&from.metrics, options.topic(), &group);
+        let handler = Each {
+            codecs: from.codecs,
+            topic: options.topic().into(),
+            origin: Origin::of_broker(from.name),
             handler,
             message: PhantomData,
-        });
-        Ok(Subscribed(self.start(handler).await?))
+        };
+        let terms = Terms { source: (from.source)(options), policy, counts };
+        Ok(Subscribed(Consumer::start(terms, Arc::new(handler)).await?))
     }
 
     /// Gives out the events from now on to whoever asks for them.
     ///
     /// Fails where the broker cannot be reached or cannot give what is asked.
-    pub async fn events(self) -> Result<Events<M>> {
-        let (sender, receiver) = pull::channel(self.options.in_hand);
+    pub async fn events(mut self) -> Result<Events<M>> {
+        let (sender, receiver) = pull::channel(*self.options.in_hand());
         let consumer = self
             .each(move |_, event| {
                 let sender = sender.clone();
@@ -161,21 +205,9 @@ impl<M: Message> Subscribe<M> {
             .await?;
         Ok(Events::new(receiver, consumer))
     }
-
-    async fn start(self, handler: Arc<dyn Handle>) -> Result<Consumer> {
-        if let Some(wrong) = self.wrong {
-            return Err(wrong);
-        }
-        let group = self.options.group.as_deref().unwrap_or_default();
-        let opened = self.publisher.opened()?;
-        let counts = Counts::new(&opened.metrics, &self.options.topic, group);
-        let broker = opened.broker.clone();
-        let terms = Terms { broker, options: self.options, policy: self.policy, counts };
-        Consumer::start(terms, handler).await
-    }
 }
 
-impl<M> fmt::Debug for Subscribe<M> {
+impl<M, O: fmt::Debug> fmt::Debug for Subscribe<M, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribe")
             .field("options", &self.options)
@@ -223,11 +255,11 @@ where
     F: Fn(Context, Event<M>) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<()>> + Send + 'static,
 {
-    fn handle(&self, envelope: &Envelope, attempt: u32) -> BoxFuture<'static, Result<()>> {
-        let arrived = Arrived::new(envelope, &self.topic, attempt);
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>> {
+        let arrived = Arrived::new(delivery, &self.topic, attempt);
         let event = arrived.read::<M>(&self.codecs);
         let ctx = Context::serving(arrived.incoming(self.origin.clone()), None);
         let handler = self.handler.clone();
-        async move { handler(ctx, event?).await }.boxed()
+        async move { handler(ctx, event?).await.map_err(Error::of_subscriber) }.boxed()
     }
 }

@@ -29,7 +29,7 @@ impl From<&MethodDescriptor> for EndpointRecord {
 
 impl From<&SubscriberDescriptor> for EndpointRecord {
     fn from(subscriber: &SubscriberDescriptor) -> Self {
-        let metadata = [(Self::TOPIC, &*subscriber.topic), (Self::SUBSCRIBER, "true")];
+        let metadata = [(Self::TOPIC, subscriber.topic), (Self::SUBSCRIBER, "true")];
         Self {
             name: subscriber.method.endpoint(),
             request: Some(ValueRecord::from(&subscriber.method.request)),

@@ -68,13 +68,21 @@ impl View {
     /// when the time is up. Once it has returned `Ok` it does so at once, also while the registry is
     /// down.
     pub async fn ready(&self, deadline: Option<Instant>) -> Result<()> {
+        self.answered(deadline, |status| status.answered).await
+    }
+
+    /// The same, until the registry has given its whole answer: for who must not miss a node.
+    pub(crate) async fn complete(&self, deadline: Option<Instant>) -> Result<()> {
+        self.answered(deadline, |status| status.complete).await
+    }
+
+    async fn answered(&self, deadline: Option<Instant>, enough: impl Fn(&Status) -> bool) -> Result<()> {
         let mut status = self.state.status.subscribe();
         let answer = async {
-            let status = status.wait_for(|status| status.answered || status.failure.is_some()).await;
+            let status = status.wait_for(|status| enough(status) || status.failure.is_some()).await;
             match status.as_deref() {
-                Ok(Status { answered: false, failure: Some((code, message)), .. }) => {
-                    Err(Error::new(*code, message.clone()))
-                }
+                Ok(status) if enough(status) => Ok(()),
+                Ok(Status { failure: Some((code, message)), .. }) => Err(Error::new(*code, message.clone())),
                 _ => Ok(()),
             }
         };
@@ -161,6 +169,8 @@ pub(super) struct State {
 struct Status {
     /// There was a node, or a complete answer.
     answered: bool,
+    /// There was a complete answer.
+    complete: bool,
     /// Since when nothing is heard of the registry.
     stale_since: Option<Instant>,
     /// Why that is so. The error itself cannot be given to several.
@@ -206,6 +216,7 @@ impl State {
         self.nodes.store(Arc::new(Snapshot(after)));
         self.status.send_modify(|status| {
             status.answered |= answered;
+            status.complete |= is_snapshot;
             status.stale_since = None;
             status.failure = None;
         });

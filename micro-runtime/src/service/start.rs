@@ -77,7 +77,7 @@ fn prepare(service: Service) -> Result<(Client, Life, Plan)> {
     routes.count(&service.metrics);
     service.protection.observe(&service.metrics);
     let subscribed = subscribers.all();
-    let subscribed = subscribed.iter().map(|subscriber| EndpointRecord::from(&subscriber.descriptor));
+    let subscribed = subscribed.iter().map(|subscriber| EndpointRecord::from(subscriber.descriptor));
     let endpoints = routes.methods().map(EndpointRecord::from).chain(subscribed).collect();
     // What is advertised is known once it listens; the rest can be checked now.
     decided.registration(&service.name, decided.address.clone(), Vec::new(), true).check()?;

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) enum Kind {
     Etcd,
     Nats,
+    /// One that keeps nothing.
+    NatsWithoutJetStream,
     RabbitMq,
     Consul,
 }
@@ -37,7 +39,7 @@ impl Kind {
     fn variable(self) -> &'static str {
         match self {
             Self::Etcd => "MICRO_TEST_ETCD",
-            Self::Nats => "MICRO_TEST_NATS",
+            Self::Nats | Self::NatsWithoutJetStream => "MICRO_TEST_NATS",
             Self::RabbitMq => "MICRO_TEST_RABBITMQ",
             Self::Consul => "MICRO_TEST_CONSUL",
         }
@@ -157,6 +159,9 @@ impl Server {
                 .args(["--addr", "127.0.0.1", "--port", &client.to_string(), "--jetstream"])
                 .arg("--store_dir")
                 .arg(data),
+            Kind::NatsWithoutJetStream => {
+                command.args(["--addr", "127.0.0.1", "--port", &client.to_string()])
+            }
             // With "input" it is the process that is started here, and not the child of a shell.
             Kind::RabbitMq => command
                 .env("HOME", data)
@@ -196,7 +201,7 @@ impl Server {
             // It says what it speaks to whoever speaks something else.
             Kind::RabbitMq => ("/", "AMQP"),
             // It greets whoever connects.
-            Kind::Nats => ("", "INFO"),
+            Kind::Nats | Kind::NatsWithoutJetStream => ("", "INFO"),
         };
         let address = self.address();
         let asking = ask(&address, path, answer);

@@ -34,10 +34,6 @@ impl Audit {
     async fn no_group(&self, _ctx: &Context, _event: Greeted) -> Result<()> {
         Ok(())
     }
-    #[subscribe(topic = MISSING)]
-    async fn missing(&self, _ctx: &Context, _event: Greeted) -> Result<()> {
-        Ok(())
-    }
 }
 
 struct Odd;

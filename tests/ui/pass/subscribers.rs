@@ -75,7 +75,7 @@ pub(crate) fn main() {
     let mut binder = Binder::default();
     std::sync::Arc::new(Audit).bind(&mut binder);
     let subscribed: Vec<_> =
-        binder.subscribers().map(|known| (known.method.name, &*known.topic, &*known.group)).collect();
+        binder.subscribers().map(|known| (known.method.name, known.topic, known.group)).collect();
     assert_eq!(
         subscribed,
         [

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
+use tokio::time::{sleep, timeout};
+
 use super::Scenario;
 use super::reader::id;
 use super::scene::{Scene, event, events, expect};
@@ -14,6 +16,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ("a delivery that is dropped comes again and says so", |scene| Box::pin(dropped(scene))),
     ("a delivery that is dropped outside of a runtime comes again", |scene| Box::pin(dropped_outside(scene))),
     ("a delivery that is dropped by one member can be taken by another", |scene| Box::pin(passed_on(scene))),
+    ("of a delivery that is refused the publisher hears, or it comes again", |scene| {
+        Box::pin(unhandled(scene))
+    }),
+    ("a delivery that takes long stays with who has it", |scene| Box::pin(extended(scene))),
     ("what was acknowledged is not delivered again", |scene| Box::pin(acknowledged(scene))),
     ("a delivery of a process that is lost goes to another member", |scene| Box::pin(lost(scene))),
     ("no more events are in hand than were asked for", |scene| Box::pin(in_hand(scene))),
@@ -81,6 +87,60 @@ async fn passed_on(scene: &Scene) -> Result<()> {
     tally.until(20, scene.promises.loss).await?;
     publishing.done().await?;
     tally.complete(20)
+}
+
+async fn unhandled(scene: &Scene) -> Result<()> {
+    if !scene.abilities.at_least_once {
+        return Ok(());
+    }
+    let (here, there) = (scene.broker().await?, scene.broker().await?);
+    let mut reader = scene.read(&there, scene.grouped("audit")).await?;
+    let (broker, topic) = (here.clone(), scene.topic.clone());
+    let mut publishing = tokio::spawn(async move { broker.publish(&topic, event(1)).await });
+    let first = reader.next("the event").await?;
+    first.refuse(&Error::internal("it cannot be handled, and not be kept either")).await;
+    let mut published = None;
+    loop {
+        tokio::select! {
+            end = &mut publishing, if published.is_none() => {
+                let end = end.map_err(|error| Error::internal(error.to_string()))?;
+                if end.is_err() {
+                    return Ok(());
+                }
+                published = Some(());
+            }
+            again = reader.next_within(scene.promises.loss, "the event that was refused") => {
+                let again = again?;
+                expect("the event", "1".to_owned(), id(&again))?;
+                again.ack().await?;
+                break;
+            }
+        }
+    }
+    if published.is_none() {
+        let end = timeout(scene.promises.arrival, publishing).await;
+        let end = end.map_err(|_| Error::internal("publishing does not end"))?;
+        end.map_err(|error| Error::internal(error.to_string()))??;
+    }
+    reader.quiet().await
+}
+
+async fn extended(scene: &Scene) -> Result<()> {
+    let Some(holds) = scene.promises.holds.filter(|_| scene.abilities.at_least_once) else { return Ok(()) };
+    let (here, there) = (scene.broker().await?, scene.broker().await?);
+    let mut reader = scene.read(&there, scene.grouped("audit")).await?;
+    let publishing = scene.publish(&here, [event(1)]);
+    let delivery = reader.next("the event").await?;
+    let mut other = scene.read(&here, scene.grouped("audit")).await?;
+    for _ in 0..10 {
+        sleep(holds / 5).await;
+        delivery.extend().await;
+        other.quiet().await?;
+    }
+    delivery.ack().await?;
+    publishing.done().await?;
+    reader.quiet().await?;
+    other.quiet().await
 }
 
 async fn acknowledged(scene: &Scene) -> Result<()> {
@@ -151,7 +211,7 @@ async fn at_most_once(scene: &Scene) -> Result<()> {
     scene.publish_in_lanes(&here, 4, events(50)).done().await?;
     tally.until(50, scene.promises.arrival).await?;
     // Nothing that was given back comes again, to neither of the two.
-    tokio::time::sleep(scene.promises.quiet).await;
+    sleep(scene.promises.quiet).await;
     tally.complete(50)?;
     tally.once()
 }

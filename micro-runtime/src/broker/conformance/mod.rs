@@ -37,6 +37,8 @@ mod process;
 mod reader;
 mod scene;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -79,6 +81,11 @@ pub struct Promises {
     pub arrival: Duration,
     /// An event is delivered again within this time after the process that had it was lost; 20 s.
     pub loss: Duration,
+    /// After this time the driver gives a delivery to others, unless it is [extended](super::Delivery::extend). The kit
+    /// has one in hand for twice as long. `None` where it waits for as long as a process lives.
+    pub holds: Option<Duration>,
+    /// Everything is as it should be this long after a server is back that was away; 30 s.
+    pub recovery: Duration,
     /// How long the kit waits for what must not come; 300 ms.
     pub quiet: Duration,
     /// The time for one whole scenario, a burst of 10,000 events among them; 60 s.
@@ -97,6 +104,8 @@ impl Default for Promises {
         Self {
             arrival: Duration::from_secs(5),
             loss: Duration::from_secs(20),
+            holds: None,
+            recovery: Duration::from_secs(30),
             quiet: Duration::from_millis(300),
             scenario: Duration::from_secs(60),
             carries: 1024 * 1024,

@@ -161,6 +161,11 @@ impl State {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.queues.is_empty()
+    }
+
     fn wake_publishers(&self, queue: u64) {
         if let Some(topic) = self.queues.get(&queue).and_then(|queue| self.topics.get(&queue.topic)) {
             topic.room.notify_waiters();

@@ -41,10 +41,10 @@ pub(super) async fn bury(
     error: &Error,
     stop: &CancellationToken,
 ) {
-    let topic = &terms.options.topic;
+    let topic = terms.source.topic();
     tracing::warn!(
         topic,
-        group = terms.options.group,
+        group = terms.source.group(),
         id = delivery.envelope.id(),
         attempts,
         %error,
@@ -57,7 +57,7 @@ pub(super) async fn bury(
     }
     let letter = letter(terms, &delivery.envelope, attempts, error);
     for number in 1.. {
-        match terms.broker.keep(&dead_letter_topic(topic), letter.clone()).await {
+        match terms.source.bury(&dead_letter_topic(topic), letter.clone()).await {
             Ok(()) => {
                 super::work::acknowledge(terms, delivery).await;
                 return;
@@ -87,9 +87,9 @@ fn letter(terms: &Terms, envelope: &Envelope, attempts: u32, error: &Error) -> E
     let mut letter = envelope.clone();
     let headers = &mut letter.headers;
     headers.set(REASON, reason(error));
-    headers.set(TOPIC, terms.options.topic.clone());
-    if let Some(group) = &terms.options.group {
-        headers.set(GROUP, group.clone());
+    headers.set(TOPIC, terms.source.topic());
+    if let Some(group) = terms.source.group() {
+        headers.set(GROUP, group);
     }
     headers.set(ATTEMPTS, attempts.to_string());
     headers.set(TIME, humantime::format_rfc3339_millis(SystemTime::now()).to_string());

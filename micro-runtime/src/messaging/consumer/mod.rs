@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod policy;
+mod source;
 mod work;
 
 use std::sync::Arc;
@@ -17,20 +18,21 @@ pub use dead_letter::{ATTEMPTS, GROUP, REASON, TIME, TOPIC, dead_letter_topic};
 pub(crate) use policy::Policy;
 pub use policy::{DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY};
 
+pub(crate) use source::{OfBroker, OfLog, Source};
+
 use super::counts::Counts;
-use crate::broker::{Broker, Delivery, Envelope, SubscribeOptions, Subscription};
+use crate::broker::{Delivery, Subscription};
 use crate::error::Result;
 
 /// What is given events.
 pub(crate) trait Handle: Send + Sync + 'static {
     /// Handles one event, in the attempt with this number, counted from 1.
-    fn handle(&self, envelope: &Envelope, attempt: u32) -> BoxFuture<'static, Result<()>>;
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>>;
 }
 
-/// What a subscriber agreed on with its broker.
+/// What a subscriber is, but for its handler.
 pub(crate) struct Terms {
-    pub(crate) broker: Arc<dyn Broker>,
-    pub(crate) options: SubscribeOptions,
+    pub(crate) source: Box<dyn Source>,
     pub(crate) policy: Policy,
     pub(crate) counts: Counts,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Consumer {
 impl Consumer {
     /// Subscribes, and hands over events from now on.
     pub(crate) async fn start(terms: Terms, handler: Arc<dyn Handle>) -> Result<Self> {
-        let subscription = terms.broker.subscribe(terms.options.clone()).await?;
+        let subscription = terms.source.begin().await?;
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let task = tokio::spawn(run(Arc::new(terms), handler, subscription, stop.clone(), cut.clone()));
         Ok(Self { stop, cut, task })
@@ -87,7 +89,7 @@ async fn run(
     stop: CancellationToken,
     cut: CancellationToken,
 ) -> usize {
-    let room = Arc::new(Semaphore::new(terms.options.in_hand.get()));
+    let room = Arc::new(Semaphore::new(terms.source.in_hand().get()));
     let mut tasks = JoinSet::new();
     loop {
         let next = async {
@@ -107,7 +109,7 @@ async fn run(
         while tasks.try_join_next().is_some() {}
     }
     if let Err(error) = subscription.end().await {
-        tracing::warn!(topic = terms.options.topic, %error, "could not unsubscribe");
+        tracing::warn!(topic = terms.source.topic(), %error, "could not unsubscribe");
     }
     let finish = async { while tasks.join_next().await.is_some() {} };
     tokio::select! {

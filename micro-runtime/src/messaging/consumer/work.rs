@@ -8,11 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::dead_letter::bury;
 use super::{Handle, Terms};
-use crate::broker::{Delivery, Guarantee};
+use crate::broker::Delivery;
 use crate::error::{Error, Result, panic_text};
-
-/// How often a broker is told that somebody works on an event.
-const EXTEND_EVERY: Duration = Duration::from_secs(10);
 
 /// What becomes of an event that was not handled.
 enum Failed {
@@ -31,9 +28,8 @@ pub(super) async fn work(
 ) {
     let mut attempt = delivery.attempts_before.saturating_add(1);
     loop {
-        let run =
-            AssertUnwindSafe(async { handler.handle(&delivery.envelope, attempt).await }).catch_unwind();
-        let handled = while_extending(&delivery, run).await;
+        let run = AssertUnwindSafe(async { handler.handle(&delivery, attempt).await }).catch_unwind();
+        let handled = while_extending(terms, &delivery, run).await;
         let handled = handled.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let wait = match settle(terms, delivery, attempt, handled, stop).await {
             Failed::Again(again, wait) => {
@@ -45,7 +41,7 @@ pub(super) async fn work(
         tokio::select! {
             // Dropped, it goes to somebody who has the time.
             () = stop.cancelled() => return,
-            () = while_extending(&delivery, tokio::time::sleep(wait)) => {}
+            () = while_extending(terms, &delivery, tokio::time::sleep(wait)) => {}
         }
         attempt = attempt.saturating_add(1);
     }
@@ -68,9 +64,9 @@ async fn settle(
         Err(error) => error,
     };
     terms.counts.failed();
-    if terms.options.guarantee == Guarantee::AtMostOnce {
+    if terms.source.at_most_once() {
         tracing::warn!(
-            topic = terms.options.topic,
+            topic = terms.source.topic(),
             id = delivery.envelope.id(),
             %error,
             "an event was not handled, and is gone: its subscriber asked for at-most-once"
@@ -85,7 +81,7 @@ async fn settle(
     // The handler knows best when it makes sense.
     let wait = error.retry_after().unwrap_or_else(|| terms.policy.backoff.wait(attempt));
     tracing::debug!(
-        topic = terms.options.topic,
+        topic = terms.source.topic(),
         id = delivery.envelope.id(),
         attempt,
         %error,
@@ -97,21 +93,23 @@ async fn settle(
 pub(super) async fn acknowledge(terms: &Terms, delivery: Delivery) {
     if let Err(error) = delivery.ack().await {
         tracing::debug!(
-            topic = terms.options.topic,
+            topic = terms.source.topic(),
             %error,
             "an event was handled, and will come again: that could not be acknowledged"
         );
     }
 }
 
-/// Tells the broker from time to time that somebody works on it.
-async fn while_extending<F: Future>(delivery: &Delivery, work: F) -> F::Output {
+/// Says from time to time that somebody works on it.
+async fn while_extending<F: Future>(terms: &Terms, delivery: &Delivery, work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     // Most are done before a timer would be made.
     if let Poll::Ready(done) = futures_util::poll!(work.as_mut()) {
         return done;
     }
-    let mut ticks = interval_at(Instant::now() + EXTEND_EVERY, EXTEND_EVERY);
+    // An interval is longer than nothing.
+    let every = terms.source.extend_every().max(Duration::from_millis(1));
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

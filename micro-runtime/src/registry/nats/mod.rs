@@ -1,11 +1,9 @@
 //! Service discovery over NATS, as go-micro's programs do it.
 
-mod credentials;
 mod link;
 mod members;
 mod message;
 mod session;
-mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,9 +16,9 @@ use tokio::sync::Mutex;
 use self::members::Members;
 use self::message::Action;
 use self::session::Session;
-use self::settings::Settings;
 use super::{Registration, Registry, ServiceRecord, Watch};
 use crate::error::Result;
+use crate::nats::Settings;
 
 /// Discovery over a NATS server, in go-micro's format: Go and Rust nodes see each other.
 ///

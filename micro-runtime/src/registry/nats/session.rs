@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::link::{Connected, Connection, Link};
 use super::members::Members;
 use super::message::{Action, QUERY, WATCH};
-use super::settings::Settings;
 use crate::error::{Error, Result};
+use crate::nats::Settings;
 
 /// How long the first connection may take, with all servers tried.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -8,13 +8,13 @@ use nkeys::KeyPair;
 use crate::error::{Error, Result};
 
 /// A token that names a user, and the key that proves that we are the one.
-pub(super) struct Credentials {
-    pub(super) jwt: String,
+pub(crate) struct Credentials {
+    pub(crate) jwt: String,
     key: KeyPair,
 }
 
 impl Credentials {
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| wrong(path, error))?;
         let [jwt, seed] = blocks(&text).ok_or_else(|| {
             wrong(path, "it has no token and no key with lines of dashes around each, as `nsc generate creds` writes them")
@@ -24,7 +24,7 @@ impl Credentials {
     }
 
     /// Signs what a server wants to have signed.
-    pub(super) fn sign(&self, nonce: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn sign(&self, nonce: &[u8]) -> Result<Vec<u8>> {
         self.key.sign(nonce).map_err(|error| Error::internal(format!("NATS: cannot sign: {error}")))
     }
 }
@@ -53,12 +53,12 @@ fn blocks(text: &str) -> Option<[&str; 2]> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    pub(in super::super) fn file(jwt: &str, seed: &str) -> String {
+    pub(crate) fn file(jwt: &str, seed: &str) -> String {
         format!(
             "-----BEGIN NATS USER JWT-----\r\n{jwt}\r\n------END NATS USER JWT------\r\n\r\n*** IMPORTANT ***\n\n\
              -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n\n***\n"

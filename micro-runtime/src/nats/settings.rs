@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// What is needed to connect.
 #[derive(Clone, Default)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     servers: Vec<ServerAddr>,
     login: Login,
     credentials_file: Option<PathBuf>,
@@ -29,7 +29,7 @@ enum Login {
 
 impl Settings {
     /// Addresses with commas between them: `nats://user:password@host:4222,host`. What one of them says of the user holds for all.
-    pub(super) fn parse(addresses: &str) -> Result<Self> {
+    pub(crate) fn parse(addresses: &str) -> Result<Self> {
         let mut settings = Self::default();
         for address in addresses.split(',').map(str::trim).filter(|address| !address.is_empty()) {
             // An address may have a password in it, so no error shows it.
@@ -73,20 +73,20 @@ impl Settings {
         self.servers.extend(ServerAddr::from_url(url));
     }
 
-    pub(super) fn set_credentials_file(&mut self, path: PathBuf) {
+    pub(crate) fn set_credentials_file(&mut self, path: PathBuf) {
         self.credentials_file = Some(path);
     }
 
-    pub(super) fn set_root_certificates(&mut self, path: PathBuf) {
+    pub(crate) fn set_root_certificates(&mut self, path: PathBuf) {
         self.root_certificates = Some(path);
     }
 
-    pub(super) fn servers(&self) -> Vec<ServerAddr> {
+    pub(crate) fn servers(&self) -> Vec<ServerAddr> {
         self.servers.clone()
     }
 
     /// The options that say who we are. The file with the credentials, which may be renewed, is read for each connection.
-    pub(super) fn options(&self) -> Result<ConnectOptions> {
+    pub(crate) fn options(&self) -> Result<ConnectOptions> {
         let options = ConnectOptions::new();
         let mut options = match (&self.credentials_file, &self.login) {
             (Some(path), _) => {
@@ -150,7 +150,7 @@ impl fmt::Debug for Settings {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::credentials::tests::file;
+    use super::super::credentials_file as file;
     use super::*;
 
     #[test]

@@ -1,0 +1,69 @@
+//! Groups, which are durable consumers.
+
+use async_nats::jetstream::consumer;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::GroupStatus;
+use super::stream;
+use crate::error::Result;
+use crate::nats::api::Answer;
+use crate::nats::link::Link;
+use crate::nats::name::escaped;
+
+/// The most pages of groups that are looked at; a page has 256.
+const PAGES: usize = 64;
+
+/// The name of the consumer of a group.
+pub(super) fn name(group: &str) -> Result<String> {
+    escaped("", group)
+}
+
+/// The groups of a topic, by name.
+pub(super) async fn groups(link: &Link, topic: &str) -> Result<Vec<GroupStatus>> {
+    #[derive(Deserialize)]
+    struct Page {
+        total: usize,
+        consumers: Option<Vec<consumer::Info>>,
+    }
+    let stream = stream::name(topic)?;
+    let Some(info) = stream::known(link, &stream).await? else { return Ok(Vec::new()) };
+    let mut groups = Vec::new();
+    let mut offset = 0;
+    for _ in 0..PAGES {
+        let page = match link.ask(&format!("CONSUMER.LIST.{stream}"), &json!({"offset": offset})).await? {
+            Answer::Is(Page { total, consumers }) => (total, consumers.unwrap_or_default()),
+            Answer::Refused(error) => return Err(link.refused("list the groups", &error)),
+            Answer::Nobody => return Err(link.off()),
+        };
+        let (total, consumers) = page;
+        offset += consumers.len();
+        let is_last = consumers.is_empty() || offset >= total;
+        groups.extend(consumers.iter().filter(|group| group.config.durable_name.is_some()).map(|group| {
+            let name = group.config.description.as_deref().unwrap_or(&group.name);
+            let in_hand = u64::try_from(group.num_ack_pending).unwrap_or(u64::MAX);
+            let position = position(group, info.state.first_sequence, info.state.last_sequence);
+            let mut status = GroupStatus::new(name, position, group.num_pending.saturating_add(in_hand));
+            status.in_hand = in_hand;
+            status
+        }));
+        if is_last {
+            break;
+        }
+    }
+    groups.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(groups)
+}
+
+/// The number before which all is done.
+fn position(group: &consumer::Info, first: u64, last: u64) -> u64 {
+    // With nothing in hand it is where the next event comes from.
+    let done = if group.num_ack_pending == 0 && group.num_pending == 0 {
+        last
+    } else if group.num_ack_pending == 0 {
+        group.delivered.stream_sequence.max(group.ack_floor.stream_sequence)
+    } else {
+        group.ack_floor.stream_sequence
+    };
+    done.saturating_add(1).max(first)
+}

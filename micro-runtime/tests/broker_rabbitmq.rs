@@ -462,6 +462,31 @@ async fn a_server_that_hangs_is_noticed_and_events_come_again_when_there_is_one(
 }
 
 #[tokio::test]
+async fn who_publishes_waits_while_the_server_is_short_of_memory_and_who_subscribes_goes_on() -> Result<()> {
+    let Some(server) = Server::start(Kind::RabbitMq).await else { return Ok(()) };
+    let (broker, topic) = (broker(&server.address()), unique("greeted"));
+    let one = const { NonZeroUsize::new(1).unwrap() };
+    let asked = SubscribeOptions::new(&topic).group("a").in_hand(one);
+    let mut subscription = broker.subscribe(asked).await?;
+    for each in 0..3 {
+        broker.publish(&topic, number(each)).await?;
+    }
+    server.rabbitmqctl(&["set_vm_memory_high_watermark", "0"]).await;
+    let waiting = tokio::spawn({
+        let (broker, topic) = (broker.clone(), topic.clone());
+        async move { broker.publish(&topic, number(3)).await }
+    });
+    for each in 0..3 {
+        assert_eq!(body(&mut subscription).await, each.to_string());
+    }
+    assert!(!waiting.is_finished(), "it waits");
+    server.rabbitmqctl(&["set_vm_memory_high_watermark", "0.6"]).await;
+    assert_eq!(body(&mut subscription).await, "3");
+    timeout(PATIENCE, waiting).await.expect("it ends").expect("it runs")?;
+    broker.close().await
+}
+
+#[tokio::test]
 async fn publishing_that_nobody_waits_for_any_more_holds_nobody_up() -> Result<()> {
     let Some(address) = servers::running(Kind::RabbitMq) else { return Ok(()) };
     let (broker, topic) = (broker(&address), unique("greeted"));

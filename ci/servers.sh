@@ -8,9 +8,9 @@
 # listens on loopback, on ports that the system chose, and keeps its data in a folder that is removed at the end.
 #
 # The command finds their addresses in MICRO_TEST_ETCD, MICRO_TEST_NATS, MICRO_TEST_RABBITMQ and MICRO_TEST_CONSUL, and
-# the programs, for tests that break a server of their own, in MICRO_TEST_ETCD_PROGRAM and so on. What is set already stays as it is:
-# a server of yours, or a program that is not on the path. What cannot be had is said, and is an error where CI is
-# set; else the tests that need it are skipped.
+# the programs, for tests that break a server of their own, in MICRO_TEST_ETCD_PROGRAM and so on. What is set already
+# stays as it is: a server of yours, or a program that is not on the path. What cannot be had is said, and is an error
+# where CI is set; else the tests that need it are skipped.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

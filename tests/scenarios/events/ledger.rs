@@ -88,6 +88,12 @@ impl Account {
         self.handled.values().map(|times| times - 1).sum()
     }
 
+    /// How many of these times it was said that it is a redelivery.
+    pub(crate) fn marked(&self) -> usize {
+        let unmarked = |event| self.unmarked.get(event).copied().unwrap_or_default();
+        self.handled.iter().map(|(event, times)| (times - 1).min(times - unmarked(event))).sum()
+    }
+
     /// Those that were handled as new more often than they were published: redeliveries that nobody was told of.
     pub(crate) fn unannounced(&self) -> usize {
         let published = |event| self.begun.get(event).copied().unwrap_or_default();

@@ -148,8 +148,9 @@ async fn bare_rabbitmq(address: &str) -> Result<Duration, Failure> {
     receiving.queue_declare(queue.as_str().into(), durable, FieldTable::default()).await?;
     receiving.basic_qos(WINDOW as u16, BasicQosOptions::default()).await?;
     let consume = BasicConsumeOptions::default();
-    let mut consumer =
-        receiving.basic_consume(queue.as_str().into(), "bench".into(), consume, FieldTable::default()).await?;
+    let mut consumer = receiving
+        .basic_consume(queue.as_str().into(), "bench".into(), consume, FieldTable::default())
+        .await?;
     let count = Count::default();
     let counted = count.clone();
     let reader = tokio::spawn(async move {

@@ -68,9 +68,7 @@ impl Fixture for Reached {
     }
 
     fn promises(&self) -> Promises {
-        let mut promises = Promises::default();
-        promises.refuses = Some(17 * 1024 * 1024);
-        promises
+        Promises { refuses: Some(17 * 1024 * 1024), ..Promises::default() }
     }
 
     fn faults(&self) -> Option<Arc<dyn Faults>> {
@@ -439,6 +437,71 @@ async fn a_server_that_takes_connections_and_says_nothing_is_given_up() -> Resul
     Ok(())
 }
 
+#[tokio::test]
+async fn a_server_that_hangs_is_noticed_and_events_come_again_when_there_is_one() -> Result<()> {
+    let Some(mut server) = Server::start(Kind::RabbitMq).await else { return Ok(()) };
+    let (broker, topic) = (RabbitMq::new(&format!("{}?heartbeat=1", server.address()))?, unique("greeted"));
+    let mut subscription = broker.subscribe(SubscribeOptions::new(&topic).group("a").ordered()).await?;
+    broker.publish(&topic, number(1)).await?;
+    let in_hand = next(&mut subscription).await;
+    server.freeze();
+    let error = timeout(PATIENCE, broker.publish(&topic, number(2))).await.expect("an end");
+    assert_eq!(error.expect_err("it hangs").code(), Code::Unavailable);
+    server.kill();
+    server.restart().await;
+    timeout(PATIENCE, publish_through(&broker, &topic, 3..4)).await.expect("an end")?;
+    // The connection that it came on is gone, and nothing else comes before it.
+    let early = timeout(Duration::from_secs(1), subscription.next()).await;
+    assert!(early.is_err(), "one is in hand");
+    in_hand.ack().await.expect_err("it comes again");
+    let again = next(&mut subscription).await;
+    assert_eq!((&*again.envelope.body, again.attempts_before), (&b"1"[..], 1));
+    again.ack().await?;
+    assert_eq!(body(&mut subscription).await, "3");
+    broker.close().await
+}
+
+#[tokio::test]
+async fn who_publishes_waits_while_the_server_is_short_of_memory_and_who_subscribes_goes_on() -> Result<()> {
+    let Some(server) = Server::start(Kind::RabbitMq).await else { return Ok(()) };
+    let (broker, topic) = (broker(&server.address()), unique("greeted"));
+    let one = const { NonZeroUsize::new(1).unwrap() };
+    let asked = SubscribeOptions::new(&topic).group("a").in_hand(one);
+    let mut subscription = broker.subscribe(asked).await?;
+    for each in 0..3 {
+        broker.publish(&topic, number(each)).await?;
+    }
+    server.rabbitmqctl(&["set_vm_memory_high_watermark", "0"]).await;
+    let waiting = tokio::spawn({
+        let (broker, topic) = (broker.clone(), topic.clone());
+        async move { broker.publish(&topic, number(3)).await }
+    });
+    for each in 0..3 {
+        assert_eq!(body(&mut subscription).await, each.to_string());
+    }
+    assert!(!waiting.is_finished(), "it waits");
+    server.rabbitmqctl(&["set_vm_memory_high_watermark", "0.6"]).await;
+    assert_eq!(body(&mut subscription).await, "3");
+    timeout(PATIENCE, waiting).await.expect("it ends").expect("it runs")?;
+    broker.close().await
+}
+
+#[tokio::test]
+async fn publishing_that_nobody_waits_for_any_more_holds_nobody_up() -> Result<()> {
+    let Some(address) = servers::running(Kind::RabbitMq) else { return Ok(()) };
+    let (broker, topic) = (broker(&address), unique("greeted"));
+    let mut subscription = broker.subscribe(SubscribeOptions::new(&topic)).await?;
+    broker.publish(&topic, number(0)).await?;
+    // More than may be on its way at once.
+    for _ in 0..200 {
+        let _ = timeout(Duration::ZERO, broker.publish(&topic, Envelope::new(vec![0; 1024 * 1024]))).await;
+    }
+    timeout(PATIENCE, broker.publish(&topic, number(1))).await.expect("there is room")?;
+    assert_eq!(body(&mut subscription).await, "0");
+    while body(&mut subscription).await != "1" {}
+    broker.close().await
+}
+
 /// A way to the server with TLS, and the certificate that it shows.
 #[cfg(feature = "tls")]
 async fn way_with_tls(server: String) -> (u16, String) {
@@ -483,15 +546,6 @@ async fn a_server_is_reached_with_tls_and_must_have_a_certificate_that_is_truste
     trusting.publish(&topic, number(1)).await?;
     assert_eq!(body(&mut subscription).await, "1");
     trusting.close().await
-}
-
-#[cfg(not(feature = "tls"))]
-#[tokio::test]
-async fn tls_that_is_not_compiled_in_is_an_error_that_names_the_feature() -> Result<()> {
-    let error = RabbitMq::new("amqps://127.0.0.1:1")?.publish("a", number(1)).await.expect_err("no TLS");
-    assert_eq!(error.code(), Code::FailedPrecondition, "{error}");
-    assert!(error.message().contains("cargo feature `tls`"), "{error}");
-    Ok(())
 }
 
 /// Publishes these events, each as often as it takes, and says how many may be there twice.

@@ -115,7 +115,6 @@ async fn a_group_goes_on_where_it_stopped_and_says_how_far_it_is() -> Result<()>
             if (group.position, group.lag) == (offsets[4], 6) && group.in_hand > 0 {
                 return Ok::<_, Error>(group.name.clone());
             }
-            println!("{group:?}");
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -123,7 +122,12 @@ async fn a_group_goes_on_where_it_stopped_and_says_how_far_it_is() -> Result<()>
     assert_eq!(name, "für alle");
     drop(held);
     let mut another = other.consume(options.clone().start(Start::New)).await?;
-    let mut rest = all(&mut another).await?;
+    let mut rest = Vec::new();
+    for _ in 0..6 {
+        let delivery = next(&mut another).await?;
+        rest.push(text(&delivery));
+        delivery.ack().await?;
+    }
     rest.sort_by_key(|number| number.parse::<u32>().unwrap_or_default());
     assert_eq!(rest, ["5", "6", "7", "8", "9", "10"]);
 
@@ -245,16 +249,27 @@ async fn a_server_that_is_killed_loses_neither_events_nor_how_far_groups_are() -
     Ok(())
 }
 
+/// The server decides who gets an event again, counts what it sends, and keeps order by sending one at a time.
+fn promises() -> conformance::Promises {
+    conformance::Promises {
+        keys_apart: false,
+        knows_missed: false,
+        others_first: false,
+        counts_attempts_only: false,
+        ..Default::default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_in_jetstream_conforms() -> Result<()> {
     let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
     let make = || Arc::new(JetStream::parse(&address).expect("an address")) as Arc<dyn EventLog>;
-    conformance::run(make, conformance::Promises::default()).await
+    conformance::run(make, promises()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_in_jetstream_conforms_when_it_is_closed_and_opened() -> Result<()> {
     let Some(address) = servers::running(Kind::Nats) else { return Ok(()) };
     let make = || Arc::new(JetStream::parse(&address).expect("an address")) as Arc<dyn EventLog>;
-    conformance::run_durable(make, conformance::Promises::default()).await
+    conformance::run_durable(make, promises()).await
 }

@@ -45,7 +45,7 @@ const QUEUE: usize = 16 << 10;
 const UNCONFIRMED: usize = 8 << 10;
 
 /// The longest that taking leave may last.
-const FAREWELL: Duration = Duration::from_secs(3);
+const FAREWELL: Duration = Duration::from_secs(4);
 
 /// The connection as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Being given the events of a stream: asking for as many as there is room for, before they are needed.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::consumer::pull::BatchConfig;
@@ -12,30 +13,29 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::consumer::Consumer;
 use super::link::{Connection, Link};
 use super::taken::{Pulled, Taken};
 use crate::error::{Error, Result};
 
-/// How long the server remembers that we want events.
-const WANTED: Duration = Duration::from_secs(30);
+/// How long the server remembers that we want events. It is short because a server cannot be told that we do not want them any
+/// more: a request that leads nowhere shuffles what is given back, and lets the server count wrong (seen with 2.9).
+const WANTED: Duration = Duration::from_secs(1);
 
 /// How much later than that we do not believe it any more.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// With nothing coming for so long, nothing is on its way.
-const QUIET: Duration = Duration::from_millis(200);
-
-/// The longest that is waited for what is on its way.
-const FAREWELL: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// So many are wanted at the most, whatever there is room for: the library drops what it cannot keep.
 const MOST_WANTED: usize = 4096;
 
 /// The pauses between two tries to find the consumer again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+
+/// The deliveries that are out, by the numbers of their events: the last one of each, with a number of its own, and where the server is
+/// told about it.
+type Out = HashMap<u64, (u64, Subject)>;
 
 /// An event, and how often it was delivered before.
 type Arrived = (jetstream::Message, u32);
@@ -62,8 +62,11 @@ pub(crate) struct Puller {
 pub(crate) struct Flow {
     link: Arc<Link>,
     room: Arc<Semaphore>,
-    freed: Arc<Notify>,
+    freed: Notify,
     in_hand: usize,
+    ack_wait: Duration,
+    out: std::sync::Mutex<Out>,
+    tickets: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -81,7 +84,10 @@ struct State {
     last: Option<u64>,
     /// The consumer is not there; since so many tries.
     gone: Option<u32>,
+    /// Nothing more is wanted.
     ended: bool,
+    /// And what was on its way was given back.
+    left: bool,
 }
 
 impl Puller {
@@ -102,8 +108,9 @@ impl Puller {
         let connection = *link.connection.borrow();
         let flow = Arc::new(Flow {
             room: Arc::new(Semaphore::new(in_hand)),
-            freed: Arc::default(),
+            freed: Notify::new(),
             in_hand,
+            ack_wait,
             state: Mutex::new(State {
                 make,
                 consumer,
@@ -116,7 +123,10 @@ impl Puller {
                 last: None,
                 gone: None,
                 ended: false,
+                left: false,
             }),
+            out: std::sync::Mutex::default(),
+            tickets: AtomicU64::new(0),
             link: link.clone(),
         });
         link.attend(&flow);
@@ -137,6 +147,10 @@ impl Puller {
             let nanos = u64::try_from(info.published.unix_timestamp_nanos()).unwrap_or_default();
             (info.stream_sequence, SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos))
         });
+        let ticket = flow.tickets.fetch_add(1, Ordering::Relaxed);
+        if let Some(reply) = message.reply.clone() {
+            flow.out().insert(sequence, (ticket, reply));
+        }
         let (message, acker) = message.split();
         Some(Pulled {
             payload: message.payload,
@@ -144,13 +158,15 @@ impl Puller {
             attempts_before,
             sequence,
             published,
-            taken: Taken::new(acker, flow.link.clone(), room, flow.freed.clone()),
+            taken: Taken::new(acker, flow.clone(), (sequence, ticket), room),
         })
     }
 
-    /// Takes no further events; gives those back that nobody took.
+    /// Takes no further events. Those that nobody took are given back a moment later.
     pub(crate) async fn end(&mut self) {
-        self.flow.end().await;
+        self.flow.state.lock().await.ended = true;
+        let flow = self.flow.clone();
+        self.flow.link.spawn(async move { flow.leave().await });
     }
 }
 
@@ -158,11 +174,39 @@ impl Drop for Puller {
     fn drop(&mut self) {
         self.keeper.abort();
         let flow = self.flow.clone();
-        self.flow.link.spawn(async move { flow.end().await });
+        self.flow.link.spawn(async move { flow.leave().await });
     }
 }
 
 impl Flow {
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// How long the server waits until it gives an event to somebody else.
+    pub(super) fn ack_wait(&self) -> Duration {
+        self.ack_wait
+    }
+
+    /// Somebody has done with a delivery. Returns whether it was the last one of its event.
+    pub(super) fn returned(&self, (sequence, ticket): (u64, u64)) -> bool {
+        let mut out = self.out();
+        let is_last = out.get(&sequence).is_some_and(|(last, _)| *last == ticket);
+        if is_last {
+            out.remove(&sequence);
+        }
+        is_last
+    }
+
+    /// There is room for another one.
+    pub(super) fn has_room(&self) {
+        self.freed.notify_one();
+    }
+
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What arrived and waits to be taken is ours, and stays so: the server is told now and then.
     async fn keep(self: Arc<Self>, every: Duration) {
         loop {
@@ -180,26 +224,43 @@ impl Flow {
         }
     }
 
-    /// Ends it: what is on its way is awaited and given back.
+    /// Ends it for good: what is out is given back as well.
     pub(crate) async fn end(&self) {
-        let mut state = self.state.lock().await;
-        if std::mem::replace(&mut state.ended, true) {
+        self.leave().await;
+        // Those that were ended before have left already.
+        self.give_back_out().await;
+    }
+
+    async fn give_back_out(&self) {
+        // It is over for all deliveries where the connection is.
+        if !self.link.closed.is_cancelled() {
             return;
         }
-        let end = Instant::now() + FAREWELL;
-        // Those that the server may still send would be lost for a while if we did not listen any more.
-        while state.wanted > 0 && state.gone.is_none() && Instant::now() < end {
-            match timeout(QUIET, state.arriving.next()).await {
+        let mut out: Vec<_> = self.out().drain().collect();
+        out.sort_unstable_by_key(|(sequence, _)| *sequence);
+        for (_, (_, reply)) in out {
+            let _ = self.link.client.publish(reply, AckKind::Nak(None).into()).await;
+        }
+    }
+
+    /// Waits for what is on its way, and gives back what nobody took.
+    async fn leave(&self) {
+        let mut state = self.state.lock().await;
+        state.ended = true;
+        if std::mem::replace(&mut state.left, true) {
+            return;
+        }
+        // The server may still send what was wanted, until it says that the time is over.
+        while state.wanted > 0 && state.gone.is_none() && self.link.connection.borrow().up {
+            let until = state.until;
+            match timeout_at(until, state.arriving.next()).await {
                 Ok(Some(message)) => state.put(self, message),
                 _ => break,
             }
         }
-        let epoch = self.link.epoch();
-        if state.arriving.drain().await.is_ok() && self.link.echo.confirm(&self.link, epoch).await.is_ok() {
-            while let Ok(Some(message)) = timeout(QUIET, state.arriving.next()).await {
-                state.put(self, message);
-            }
-        }
+        let _ = state.arriving.unsubscribe().await;
+        // In their order, which others will see.
+        self.give_back_out().await;
         for (message, _) in state.waiting.drain(..) {
             let _ = message.ack_with(AckKind::Nak(None)).await;
         }

@@ -1,15 +1,16 @@
 //! An event of a stream that is in somebody's hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::message::Acker;
 use bytes::Bytes;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
-use super::link::Link;
+use super::pull::Flow;
 use crate::error::{Error, Result};
 
 /// An event as the server gave it.
@@ -29,14 +30,22 @@ pub(crate) struct Pulled {
 /// What there is to say about it in the end. Dropping it gives the event back, and the server delivers it again at once.
 pub(crate) struct Taken {
     acker: Option<Acker>,
-    link: Arc<Link>,
+    flow: Arc<Flow>,
+    /// The number of the event, and that of the delivery.
+    numbers: (u64, u64),
+    /// Since when the server waits.
+    since: Mutex<Instant>,
     room: Option<OwnedSemaphorePermit>,
-    freed: Arc<Notify>,
 }
 
 impl Taken {
-    pub(super) fn new(acker: Acker, link: Arc<Link>, room: OwnedSemaphorePermit, freed: Arc<Notify>) -> Self {
-        Self { acker: Some(acker), link, room: Some(room), freed }
+    pub(super) fn new(
+        acker: Acker,
+        flow: Arc<Flow>,
+        numbers: (u64, u64),
+        room: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { acker: Some(acker), flow, numbers, since: Mutex::new(Instant::now()), room: Some(room) }
     }
 
     /// It was handled. The server is told, and not asked whether it heard: where it did not, it delivers it again.
@@ -45,7 +54,7 @@ impl Taken {
         acker.ack_with(AckKind::Ack).await.map_err(|error| {
             Error::unavailable(format!(
                 "NATS at {} cannot be told that the event was handled, and will deliver it again: {error}",
-                self.link.servers
+                self.flow.link().servers
             ))
         })?;
         self.acker = None;
@@ -55,7 +64,7 @@ impl Taken {
     /// It is to be delivered again, after this time.
     pub(crate) fn give_back(mut self, after: Duration) {
         if let Some(acker) = self.acker.take() {
-            self.link.give_back(acker, AckKind::Nak(Some(after)));
+            self.flow.link().give_back(acker, AckKind::Nak(Some(after)));
         }
     }
 
@@ -64,17 +73,21 @@ impl Taken {
         if let Some(acker) = &self.acker {
             // Where this fails, the event is delivered again.
             let _ = acker.ack_with(AckKind::Progress).await;
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(acker) = self.acker.take() {
-            self.link.give_back(acker, AckKind::Nak(None));
+        let is_last = self.flow.returned(self.numbers);
+        let waited = self.since.get_mut().unwrap_or_else(PoisonError::into_inner).elapsed();
+        // One that the server gave away again is not ours to give back: that would take it from who has it.
+        if let Some(acker) = self.acker.take().filter(|_| is_last && waited < self.flow.ack_wait()) {
+            self.flow.link().give_back(acker, AckKind::Nak(None));
         }
         self.room = None;
-        self.freed.notify_one();
+        self.flow.has_room();
     }
 }
 

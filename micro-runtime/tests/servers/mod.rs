@@ -104,6 +104,23 @@ impl Server {
         assert!(frozen.expect("there is `kill`").success());
     }
 
+    /// Does something that only administrators of RabbitMQ do.
+    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
+        assert_eq!(self.kind, Kind::RabbitMq);
+        let program = Path::new(&self.program).with_file_name("rabbitmqctl");
+        let mut command = tokio::process::Command::new(program);
+        let command = command
+            .env("HOME", self.data.path())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("ERL_EPMD_PORT", self.ports[2].to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .args(["--node", "test@localhost"])
+            .args(arguments)
+            .kill_on_drop(true);
+        let done = timeout(PATIENCE, command.output()).await.expect("it ends").expect("there is rabbitmqctl");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Forgets its data. It must not run.
     pub(crate) fn wipe(&mut self) {
         assert!(self.process.is_none(), "the server runs");

@@ -168,6 +168,7 @@ async fn odd_topics(scene: &Scene) -> Result<()> {
         let mut options = scene.options();
         options.topic = format!("{base}.{wild}");
         let Ok(subscription) = broker.subscribe(options).await else { continue };
+        scene.noticed().await;
         let mut reader = super::reader::Reader::new(subscription, scene.promises);
         let published =
             timeout(Duration::from_secs(1), broker.publish(&format!("{base}.tame"), event(1))).await;
@@ -202,12 +203,13 @@ impl Scene {
                 Err(error)
             }
             Ok(subscription) => {
+                self.noticed().await;
                 let mut reader = super::reader::Reader::new(subscription, self.promises);
                 let (broker, to) = (here.clone(), topic.to_owned());
                 let mut publishing = tokio::spawn(async move { broker.publish(&to, envelope).await });
                 // It may end before the event is taken, or wait until it was.
                 let (mut published, mut delivery) = (None, None);
-                while !matches!(published, Some(Err(_))) && !(published.is_some() && delivery.is_some()) {
+                while !matches!((&published, &delivery), (Some(Err(_)), _) | (Some(_), Some(_))) {
                     tokio::select! {
                         end = &mut publishing, if published.is_none() => {
                             published = Some(end.map_err(|error| Error::internal(error.to_string()))?);

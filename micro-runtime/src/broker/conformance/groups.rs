@@ -99,7 +99,7 @@ async fn apart(scene: &Scene) -> Result<()> {
         readers.push((topic, scene.read(&there, options).await?));
     }
     for (topic, reader) in &mut readers {
-        let published = here.publish(topic, event(&*topic));
+        let published = here.publish(topic, event(*topic));
         let (published, taken) = tokio::join!(published, reader.take("the event of the topic"));
         published?;
         expect("the event of the topic", (*topic).clone(), taken?)?;

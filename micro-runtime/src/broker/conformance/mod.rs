@@ -77,6 +77,9 @@ pub trait Fixture: fmt::Debug + Send + Sync + 'static {
 /// What a driver promises beyond the interface: mostly how long the kit waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Promises {
+    /// Publishers in other processes know of a subscription this long after it began, where they do not know at once:
+    /// because a registry tells them. Nothing unless set.
+    pub notice: Duration,
     /// An event is delivered within this time, also one that was given back; 5 s.
     pub arrival: Duration,
     /// An event is delivered again within this time after the process that had it was lost; 20 s.
@@ -102,6 +105,7 @@ pub struct Promises {
 impl Default for Promises {
     fn default() -> Self {
         Self {
+            notice: Duration::ZERO,
             arrival: Duration::from_secs(5),
             loss: Duration::from_secs(20),
             holds: None,

@@ -3,7 +3,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::reader::id;
 use super::scene::event;
@@ -60,6 +60,7 @@ impl Process {
         self.work.send(Work::Hold { options, events, subscribed, held }).map_err(|_| gone())?;
         let outcome = timeout(self.promises.arrival, is_subscribed).await;
         outcome.map_err(|_| Error::deadline_exceeded("subscribing does not end"))?.map_err(|_| gone())??;
+        sleep(self.promises.notice).await;
         Ok(Holding { promises: self.promises, held: hand })
     }
 

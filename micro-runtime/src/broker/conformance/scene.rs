@@ -61,7 +61,16 @@ impl Scene {
     }
 
     pub(super) async fn read(&self, broker: &Arc<dyn Broker>, options: SubscribeOptions) -> Result<Reader> {
-        Ok(Reader::new(broker.subscribe(options).await?, self.promises))
+        let subscription = broker.subscribe(options).await?;
+        self.noticed().await;
+        Ok(Reader::new(subscription, self.promises))
+    }
+
+    /// Publishers know of the subscriptions that there are.
+    pub(super) async fn noticed(&self) {
+        if !self.promises.notice.is_zero() {
+            sleep(self.promises.notice).await;
+        }
     }
 
     /// Publishes to the topic, one after the other.

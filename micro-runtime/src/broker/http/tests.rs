@@ -27,7 +27,9 @@ impl Fixture for OverMemory {
 
     fn promises(&self) -> Promises {
         let largest = Settings::default().largest_event.get();
-        Promises { carries: largest, refuses: Some(largest + 1), ..Promises::default() }
+        // The registry tells other publishers of a subscription, which takes a moment on a machine that has much to do.
+        let notice = Duration::from_millis(50);
+        Promises { notice, carries: largest, refuses: Some(largest + 1), ..Promises::default() }
     }
 }
 

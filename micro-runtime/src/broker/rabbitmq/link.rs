@@ -90,7 +90,7 @@ impl Link {
     }
 
     async fn connect(&self, server: &AMQPUri) -> Result<Session> {
-        let tls = self.tls(server)?;
+        let tls = self.tls()?;
         let runtime = lapin::runtime::default_runtime().map_err(|error| fault(error, "no runtime"))?;
         let socket = Socket::default();
         let (reached, giving_up) = (socket.clone(), ShutOnDrop(socket));
@@ -135,8 +135,8 @@ impl Link {
         }
     }
 
-    #[cfg(feature = "tls")]
-    fn tls(&self, _: &AMQPUri) -> Result<OwnedTLSConfig> {
+    /// The authorities that are trusted beside those of the system.
+    fn tls(&self) -> Result<OwnedTLSConfig> {
         let Some(path) = &self.settings.root_certificates else { return Ok(OwnedTLSConfig::default()) };
         let chain = std::fs::read_to_string(path).map_err(|error| {
             Error::failed_precondition(format!(
@@ -145,17 +145,6 @@ impl Link {
             ))
         })?;
         Ok(OwnedTLSConfig { identity: None, cert_chain: Some(chain) })
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn tls(&self, server: &AMQPUri) -> Result<OwnedTLSConfig> {
-        match server.scheme {
-            AMQPScheme::AMQP => Ok(OwnedTLSConfig::default()),
-            AMQPScheme::AMQPS => Err(Error::failed_precondition(format!(
-                "RabbitMQ at {} is to be reached with TLS, which is not compiled in: add the cargo feature `tls` of `micro`",
-                Shown(server)
-            ))),
-        }
     }
 }
 

@@ -79,8 +79,8 @@ impl RabbitMq {
     /// Where a server is looked for unless somebody says where it is, and as whom.
     pub const DEFAULT_ADDRESS: &str = "amqp://guest:guest@127.0.0.1:5672";
 
-    /// This server, or these of one cluster, with commas between them: `amqp://user:password@host:5672/vhost`, with TLS `amqps://…` and the
-    /// cargo feature `tls`.
+    /// This server, or these of one cluster, with commas between them: `amqp://user:password@host:5672/vhost`, with TLS
+    /// `amqps://…`.
     ///
     /// What is left away is `guest` with the password `guest`, port 5672 (with TLS 5671), and the virtual host `/`.
     /// `?heartbeat=` has the seconds between two signs of life, 10 unless set; a connection without one for twice as long is

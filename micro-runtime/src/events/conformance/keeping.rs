@@ -105,7 +105,8 @@ pub(super) async fn behind(kit: &Kit) -> Result<()> {
     let end = Instant::now() + kit.promises.notice;
     loop {
         let groups = kit.there.groups(&kit.topic).await?;
-        if groups.iter().any(|group| (group.missed, group.lag) == (7, 0)) {
+        let missed = if kit.promises.knows_missed { 7 } else { 0 };
+        if groups.iter().any(|group| (group.missed, group.lag) == (missed, 0)) {
             return Ok(());
         }
         if Instant::now() > end {

@@ -44,6 +44,14 @@ pub struct Promises {
     pub ack_wait: Duration,
     /// Acknowledgements are safe from a crash after this time.
     pub saved: Duration,
+    /// Events of different keys are out at the same time where order is asked for; else one of all of them is.
+    pub keys_apart: bool,
+    /// It knows how many events a group missed ([`GroupStatus::missed`](super::GroupStatus::missed)).
+    pub knows_missed: bool,
+    /// What a member drops goes to another one first.
+    pub others_first: bool,
+    /// Only what a member was given counts as an attempt, and not what was fetched for it and went back.
+    pub counts_attempts_only: bool,
 }
 
 /// What a log in this process, or a server near by, can promise.
@@ -54,6 +62,10 @@ impl Default for Promises {
             quiet: Duration::from_millis(200),
             ack_wait: Duration::from_millis(500),
             saved: Duration::from_millis(500),
+            keys_apart: true,
+            knows_missed: true,
+            others_first: true,
+            counts_attempts_only: true,
         }
     }
 }

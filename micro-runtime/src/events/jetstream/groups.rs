@@ -42,8 +42,14 @@ pub(super) async fn groups(link: &Link, topic: &str) -> Result<Vec<GroupStatus>>
         groups.extend(consumers.iter().filter(|group| group.config.durable_name.is_some()).map(|group| {
             let name = group.config.description.as_deref().unwrap_or(&group.name);
             let in_hand = u64::try_from(group.num_ack_pending).unwrap_or(u64::MAX);
-            let position = position(group, info.state.first_sequence, info.state.last_sequence);
-            let mut status = GroupStatus::new(name, position, group.num_pending.saturating_add(in_hand));
+            let state = &info.state;
+            // `num_pending` of the server is not always right (seen with 2.9), and a stream of ours has no gaps.
+            let gone = state.first_sequence.saturating_sub(1);
+            let delivered = group.delivered.stream_sequence.max(gone);
+            let to_come = state.last_sequence.saturating_sub(delivered);
+            let position = if in_hand > 0 { group.ack_floor.stream_sequence } else { delivered };
+            let position = position.max(gone).saturating_add(1);
+            let mut status = GroupStatus::new(name, position, to_come.saturating_add(in_hand));
             status.in_hand = in_hand;
             status
         }));
@@ -53,17 +59,4 @@ pub(super) async fn groups(link: &Link, topic: &str) -> Result<Vec<GroupStatus>>
     }
     groups.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(groups)
-}
-
-/// The number before which all is done.
-fn position(group: &consumer::Info, first: u64, last: u64) -> u64 {
-    // With nothing in hand it is where the next event comes from.
-    let done = if group.num_ack_pending == 0 && group.num_pending == 0 {
-        last
-    } else if group.num_ack_pending == 0 {
-        group.delivered.stream_sequence.max(group.ack_floor.stream_sequence)
-    } else {
-        group.ack_floor.stream_sequence
-    };
-    done.saturating_add(1).max(first)
 }

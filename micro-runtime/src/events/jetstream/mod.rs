@@ -131,7 +131,7 @@ impl JetStream {
     async fn link(&self) -> Result<Arc<Link>> {
         let mut link = self.0.link.lock().await;
         if self.0.closed.load(Ordering::Relaxed) {
-            return Err(Error::failed_precondition("the log `jetstream` was closed"));
+            return Err(Error::unavailable("the log `jetstream` was closed"));
         }
         if let Some(link) = link.as_ref().filter(|link| link.is_alive()) {
             return Ok(link.clone());

@@ -20,8 +20,9 @@ const LARGEST: usize = 8 << 20;
 /// So many events are asked for at once.
 const BATCH: usize = 256;
 
-/// How long the server may take for the next event, which it has.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the server looks for the next event, which it should have, and how long it may take to say so.
+const LOOKED_FOR: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The events from there on, at the most `limit`.
 pub(super) async fn read(link: &Link, topic: &str, start: Start, limit: usize) -> Result<Vec<Stored>> {
@@ -56,7 +57,7 @@ async fn collect(link: &Link, consumer: &consumer::Info, count: usize) -> Result
     while events.len() < count && bytes < LARGEST {
         if asked == events.len() {
             let batch = BATCH.min(count - asked);
-            let request = BatchConfig { batch, expires: Some(PATIENCE), ..BatchConfig::default() };
+            let request = BatchConfig { batch, expires: Some(LOOKED_FOR), ..BatchConfig::default() };
             let request = serde_json::to_vec(&request)
                 .map_err(|error| Error::internal("cannot write a request").with_source(error))?;
             let sent = link.client.publish_with_reply(subject.clone(), inbox.clone(), request.into()).await;

@@ -71,6 +71,13 @@ echo "\$ $command"
 $command >"$logs/two" 2>&1 || { cat "$logs/two" >&2; exit 1; }
 expect two 'shop: that makes 21.00'
 
+command=$(readme 'cargo run --example pubsub')
+echo "\$ $command"
+$command >"$logs/pubsub" 2>&1 || { cat "$logs/pubsub" >&2; exit 1; }
+expect pubsub 'audit:  nobody was greeted'
+expect pubsub 'mailer: a letter to Emmy, in attempt 2'
+expect pubsub 'mailer: no letter to nobody, for good: not_found'
+
 command=$(readme 'cargo run --example middleware')
 echo "\$ $command"
 $command >"$logs/middleware" 2>&1 || { cat "$logs/middleware" >&2; exit 1; }

@@ -91,7 +91,7 @@ async fn main() -> Result<()> {
     let mailer = Service::new("mailer").handle(Mailer(done)).start().await?;
     let greeter = Service::new("greeter").handle(Polite).start().await?;
 
-    let polite = PoliteClient::new(&Client::new());
+    let polite = PoliteClient::with_name(&Client::new(), "greeter");
     let names = ["Ada", "Emmy", "nobody"];
     for name in names {
         println!("{}", polite.hello(&Context::new(), name.to_owned()).await?);

@@ -39,6 +39,9 @@ pub mod protection {}
 #[doc = include_str!("../docs/manual/discovery.md")]
 pub mod discovery {}
 
+#[doc = include_str!("../docs/manual/messaging.md")]
+pub mod messaging {}
+
 #[doc = include_str!("../docs/manual/events.md")]
 pub mod events {}
 

@@ -1,19 +1,22 @@
 //! What go-micro promises and, measured, does not do; and what we do, in the same scenarios, with processes that are
-//! killed and told to stop as they are in production. Then the same for restarts of a whole fleet, and of its registry.
+//! killed and told to stop as they are in production. Then the same for restarts of a whole fleet, and of its registry,
+//! and for events whose publisher, subscriber or broker is killed.
 //!
 //! ```text
 //! cargo test --test scenarios               # all, and a table
 //! cargo test --test scenarios -- M1 M5      # those whose names have one of these in them
 //! ```
 //!
-//! It is a program of its own, since it starts itself: with [`node::NAME`] set it is a node. The registry is mDNS, or
-//! the one that `MICRO_REGISTRY` and `MICRO_REGISTRY_ADDRESS` name.
+//! It is a program of its own, since it starts itself: with [`node::NAME`] set it is a node, and with
+//! [`events::program::ROLE`] a publisher or a subscriber. The registry is mDNS, or the one that `MICRO_REGISTRY` and
+//! `MICRO_REGISTRY_ADDRESS` name.
 
 #![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod dead_node;
 mod deadlines;
+mod events;
 mod load;
 mod lookups;
 mod node;
@@ -29,6 +32,8 @@ mod stopping;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use events::driver::Driver::{Http, Nats, RabbitMq};
+use events::{burst, crashes};
 use futures_util::future::BoxFuture;
 use report::{Outcome, Report};
 use servers::Kind;
@@ -83,6 +88,21 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "M7_what_a_lookup_costs", measured: "100 ms each", run: || Box::pin(lookups::cost()) },
     Scenario {
+        name: "M8_500_events_at_once_and_the_handler_works",
+        measured: "64 arrive, 436 are lost, and nobody is told",
+        run: || Box::pin(burst::that_is_handled()),
+    },
+    Scenario {
+        name: "M8_500_events_at_once_and_the_handler_fails",
+        measured: "64 arrive, 436 are lost, and nobody is told",
+        run: || Box::pin(burst::that_becomes_dead_letters()),
+    },
+    Scenario {
+        name: "M8_the_same_and_nobody_takes_dead_letters",
+        measured: "",
+        run: || Box::pin(burst::that_nobody_keeps()),
+    },
+    Scenario {
         name: "-_a_rolling_restart_of_3_nodes_under_load",
         measured: "",
         run: || Box::pin(restarts::rolling(registry::Choice::from_environment())),
@@ -101,38 +121,90 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
+/// Ten thousand events each, and somebody is killed in the middle. They come after the others, which measure times.
+const EVENTS: &[Scenario] = &[
+    Scenario {
+        name: "-_a_subscriber_is_killed_over_http",
+        measured: "",
+        run: || Box::pin(crashes::of_a_subscriber(Http)),
+    },
+    Scenario {
+        name: "-_the_publisher_is_killed_over_http",
+        measured: "",
+        run: || Box::pin(crashes::of_the_publisher(Http)),
+    },
+    Scenario {
+        name: "-_a_subscriber_is_killed_over_NATS",
+        measured: "",
+        run: || Box::pin(crashes::of_a_subscriber(Nats)),
+    },
+    Scenario {
+        name: "-_the_publisher_is_killed_over_NATS",
+        measured: "",
+        run: || Box::pin(crashes::of_the_publisher(Nats)),
+    },
+    Scenario {
+        name: "-_NATS_is_killed_under_events",
+        measured: "",
+        run: || Box::pin(crashes::of_the_server(Nats)),
+    },
+    Scenario {
+        name: "-_a_subscriber_is_killed_over_RabbitMQ",
+        measured: "",
+        run: || Box::pin(crashes::of_a_subscriber(RabbitMq)),
+    },
+    Scenario {
+        name: "-_the_publisher_is_killed_over_RabbitMQ",
+        measured: "",
+        run: || Box::pin(crashes::of_the_publisher(RabbitMq)),
+    },
+    Scenario {
+        name: "-_RabbitMQ_is_killed_under_events",
+        measured: "",
+        run: || Box::pin(crashes::of_the_server(RabbitMq)),
+    },
+];
+
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if let Ok(service) = std::env::var(node::NAME) {
         return runtime.block_on(node::run(service));
     }
+    if let Ok(role) = std::env::var(events::program::ROLE) {
+        return runtime.block_on(events::program::run(role));
+    }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(&**word));
-    let scenarios: Vec<&Scenario> = SCENARIOS.iter().filter(|scenario| wanted(scenario.name)).collect();
+    let choose = |all: &'static [Scenario]| all.iter().filter(|scenario| wanted(scenario.name)).collect();
+    let rounds: [Vec<&Scenario>; 2] = [choose(SCENARIOS), choose(EVENTS)];
     if std::env::args().any(|word| word == "--list") {
-        scenarios.iter().for_each(|scenario| println!("{}: test", scenario.name));
+        rounds.iter().flatten().for_each(|scenario| println!("{}: test", scenario.name));
         return ExitCode::SUCCESS;
     }
     if cfg!(not(unix)) {
         println!("skipped: the signals of these scenarios are those of Unix");
         return ExitCode::SUCCESS;
     }
-    runtime.block_on(run(scenarios))
+    runtime.block_on(run(rounds))
 }
 
-/// Runs them side by side: they share nothing but the machine, and most of their time is waiting.
-async fn run(scenarios: Vec<&'static Scenario>) -> ExitCode {
-    println!("\nrunning {} scenarios", scenarios.len());
-    let running: Vec<_> = scenarios
-        .iter()
-        .map(|scenario| {
-            let run = tokio::time::timeout(LIMIT, (scenario.run)());
-            tokio::spawn(async { run.await.unwrap_or_else(|_| panic!("it was not done within {LIMIT:?}")) })
-        })
-        .collect();
+/// Runs those of a round side by side: they share nothing but the machine, and most of their time is waiting.
+async fn run(rounds: [Vec<&'static Scenario>; 2]) -> ExitCode {
+    println!("\nrunning {} scenarios", rounds.iter().map(Vec::len).sum::<usize>());
     let mut report = Report::default();
-    for (scenario, running) in scenarios.into_iter().zip(running) {
-        report.add(scenario, running.await);
+    for scenarios in rounds {
+        let running: Vec<_> = scenarios
+            .iter()
+            .map(|scenario| {
+                let run = tokio::time::timeout(LIMIT, (scenario.run)());
+                tokio::spawn(async {
+                    run.await.unwrap_or_else(|_| panic!("it was not done within {LIMIT:?}"))
+                })
+            })
+            .collect();
+        for (scenario, running) in scenarios.into_iter().zip(running) {
+            report.add(scenario, running.await);
+        }
     }
     println!("{report}");
     if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

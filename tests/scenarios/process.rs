@@ -27,9 +27,14 @@ pub(crate) fn unique(name: &str) -> String {
 impl Process {
     /// Starts a node of this service, and waits until it is ready.
     pub(crate) async fn start(service: &str, registry: &Choice) -> Self {
+        let name = (node::NAME, service.to_owned());
+        Self::run(registry.variables().into_iter().chain([name])).await
+    }
+
+    /// Starts this program again with these variables, and waits until it is ready.
+    pub(crate) async fn run(variables: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .env(node::NAME, service)
-            .envs(registry.variables())
+            .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -61,7 +66,7 @@ impl Process {
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("a node never says `{what}`"))
     }
 
-    /// Tells it something: see the end of `node.rs`.
+    /// Tells it something: see the end of `node.rs` and of `events/program.rs`.
     pub(crate) async fn tell(&mut self, word: &str) {
         self.input.write_all(format!("{word}\n").as_bytes()).await.unwrap();
     }

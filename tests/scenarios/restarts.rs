@@ -107,8 +107,10 @@ pub(crate) async fn registry_dies(kind: Kind) -> Outcome {
 async fn server(kind: Kind) -> Result<(Server, Choice), Outcome> {
     let name = match kind {
         Kind::Etcd => "etcd",
-        Kind::Nats => "nats",
+        Kind::Nats | Kind::NatsWithoutJetStream => "nats",
         Kind::Consul => "consul",
+        // It is no registry, which is then said.
+        Kind::RabbitMq => "rabbitmq",
     };
     let Some(server) = Server::start(kind).await else {
         return Err(Outcome::Skipped(format!(

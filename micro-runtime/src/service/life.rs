@@ -71,6 +71,12 @@ pub(super) struct Subscribing {
 }
 
 impl Subscribing {
+    /// The name of the broker, where one is needed.
+    fn broker(&self) -> Option<&'static str> {
+        let needed = !self.subscribers.is_empty();
+        needed.then(|| self.publisher.opened().ok().map(|opened| opened.broker.name())).flatten()
+    }
+
     /// Subscribes. Who has no subscribers needs no broker.
     async fn start(self) -> Result<Subscriptions> {
         if self.subscribers.is_empty() {
@@ -141,6 +147,7 @@ impl Life {
         self.presence.observe(&metrics);
         let entrance = self.server.insert(server).entrance();
 
+        let broker = subscriptions.broker();
         self.subscriptions = subscriptions.start().await?;
 
         let registration = decided.registration(&name, advertised, endpoints, native);
@@ -167,6 +174,7 @@ impl Life {
             advertised = node.address,
             registry,
             selector,
+            broker,
             transport = transport.name(),
             tls = encrypted,
             registered = self.presence.status().registered,

@@ -284,6 +284,7 @@ impl Shared {
             )));
         }
         if is_for_nobody {
+            tracing::debug!(topic, "nobody subscribes to this topic: the event is for nobody");
             return Ok(());
         }
         envelope.headers.set(Envelope::TOPIC, topic);

@@ -136,6 +136,12 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     fn forgets(&self) -> bool {
         false
     }
+
+    /// Whether its first answer may lack nodes that are there, since nobody knows all of them: everybody is asked, and
+    /// answers for himself. No unless said otherwise.
+    fn gathers(&self) -> bool {
+        false
+    }
 }
 
 /// A shared registry is one as well, whatever driver it is: what [`by_name`] returns can be given
@@ -168,6 +174,10 @@ impl<R: Registry + ?Sized> Registry for Arc<R> {
 
     fn forgets(&self) -> bool {
         (**self).forgets()
+    }
+
+    fn gathers(&self) -> bool {
+        (**self).gathers()
     }
 }
 

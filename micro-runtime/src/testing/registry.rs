@@ -205,6 +205,10 @@ impl Registry for FaultyRegistry {
     fn forgets(&self) -> bool {
         true
     }
+
+    fn gathers(&self) -> bool {
+        self.inner.gathers()
+    }
 }
 
 /// A watch that ends, or is silent, when the registry is away.

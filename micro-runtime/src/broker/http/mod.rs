@@ -54,7 +54,8 @@ use crate::registry::{Discovery, Registry};
 ///   answered at once, and dropped where the queue is full; [`dropped`](Self::dropped) counts them.
 /// * **Order**: events with a key go to the member of an [ordered](SubscribeOptions::ordered) group that the key belongs to, one after
 ///   the other. While members come and go, publishers that do not know of it at the same moment may send one key to two members.
-/// * **Nothing is kept.** Where nobody subscribes, an event is for nobody. There is one exception: a group whose last member
+/// * **Nothing is kept.** Where nobody subscribes, an event is for nobody. Over mDNS, where everybody answers for himself,
+///   that is believed from 4 s after the first event on, and until then it is waited for. There is one exception: a group whose last member
 ///   did not answer and did not say goodbye is expected to come back for a minute, and publishing waits for it.
 /// * **Limits**: an event has 4 MiB at the most, 256 wait for each subscription (and 64 MiB of them), a publisher sends 64 to one subscription at
 ///   the same time, and a listener has 1024 connections. All but the 64 MiB can be set.
@@ -277,7 +278,8 @@ impl Shared {
         check::check_headers(&envelope.headers)?;
         check::check_size(&envelope, self.settings.largest_event.get())?;
         let view = self.targets.ready().await?;
-        let is_for_nobody = self.targets.of(&view, topic).is_none() && self.lost.of(topic).is_empty();
+        let is_for_nobody =
+            self.targets.of_all(&view, topic).await.is_none() && self.lost.of(topic).is_empty();
         if is_for_nobody && must {
             return Err(Error::failed_precondition(format!(
                 "nobody subscribes to `{topic}`, and the http broker keeps nothing: subscribe to it, or use a broker that keeps events"

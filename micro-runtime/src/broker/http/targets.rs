@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::Guarantee;
 use super::wire::{SERVICE, Subscriber};
@@ -22,11 +22,15 @@ const AVOIDED: Duration = Duration::from_secs(1);
 /// How long the registry may take to say who there is, the first time: mDNS takes 1.5 s.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// After so long everybody has answered who subscribes, also on a machine that has much else to do.
+const GATHERED: Duration = Duration::from_secs(4);
+
 /// Who subscribes to what, as far as the registry says.
 #[derive(Debug)]
 pub(super) struct Targets {
     discovery: Discovery,
-    view: Mutex<Option<Arc<View>>>,
+    /// With the moment from which on the registry is followed.
+    view: Mutex<Option<(Arc<View>, Instant)>>,
     index: ArcSwap<Index>,
     rebuilding: Mutex<()>,
     /// How many events are on their way to one subscription at the most.
@@ -95,7 +99,7 @@ impl Targets {
 
     /// The view, where the registry is followed already.
     pub(super) fn followed(&self) -> Option<Arc<View>> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|view| view.is_followed())
+        self.known().map(|(view, _)| view).filter(|view| view.is_followed())
     }
 
     fn view(&self) -> Result<Arc<View>> {
@@ -103,8 +107,30 @@ impl Targets {
             return Ok(view);
         }
         let view = self.discovery.view(SERVICE)?;
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Some((view.clone(), Instant::now()));
         Ok(view)
+    }
+
+    fn known(&self) -> Option<(Arc<View>, Instant)> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who subscribes to a topic now. Where nobody does, and the registry has not been heard for long of which nobody
+    /// has all, this waits until it has: somebody may be slow to answer.
+    pub(super) async fn of_all(&self, view: &View, topic: &str) -> Option<Arc<Topic>> {
+        let found = self.of(view, topic);
+        if found.is_some() || !self.discovery.registry().gathers() {
+            return found;
+        }
+        let (_, since) = self.known()?;
+        let is_there = view.until(|nodes| {
+            nodes.iter().any(|node| {
+                Subscriber::read(node.registration()).is_some_and(|subscriber| subscriber.topic == topic)
+            })
+        });
+        // Where it takes longer there is nobody.
+        let _ = timeout_at(since + GATHERED, is_there).await;
+        self.of(view, topic)
     }
 
     /// Who subscribes to a topic now.

@@ -123,6 +123,10 @@ impl Registry for Mdns {
         if self.go_micro { "mdns-go-micro" } else { "mdns" }
     }
 
+    fn gathers(&self) -> bool {
+        true
+    }
+
     async fn register(&self, registration: &Registration, _ttl: Duration) -> Result<()> {
         registration.check()?;
         network::published(&registration.node)?;

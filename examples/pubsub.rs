@@ -65,7 +65,7 @@ impl Mailer {
         if name == "nobody" {
             return Err(Error::not_found("nobody has no address").with_no_retry());
         }
-        if event.attempt() == 1 && name.len() % 2 == 0 {
+        if event.attempt() == 1 && name.len().is_multiple_of(2) {
             println!("mailer: no letter to {name}, the post office is closed");
             return Err(Error::unavailable("closed"));
         }

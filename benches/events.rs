@@ -82,7 +82,8 @@ async fn ours(broker: impl Broker) -> Result<Duration, Failure> {
         .await?;
     let begun = Instant::now();
     let events = (0..EVENTS).map(|_| Filled { text: "x".repeat(BYTES) });
-    let published = publisher.publish_all(&Context::new(), &topic, events);
+    let ctx = Context::new();
+    let published = publisher.publish_all(&ctx, &topic, events);
     let (published, ()) = tokio::join!(published, count.all());
     published?;
     let took = begun.elapsed();

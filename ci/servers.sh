@@ -8,9 +8,9 @@
 # listens on loopback, on ports that the system chose, and keeps its data in a folder that is removed at the end.
 #
 # The command finds their addresses in MICRO_TEST_ETCD, MICRO_TEST_NATS, MICRO_TEST_RABBITMQ and MICRO_TEST_CONSUL, and
-# the programs, for tests that break a server of their own, in MICRO_TEST_ETCD_PROGRAM and so on. What is set already stays as it is:
-# a server of yours, or a program that is not on the path. What cannot be had is said, and is an error where CI is
-# set; else the tests that need it are skipped.
+# the programs, for tests that break a server of their own, in MICRO_TEST_ETCD_PROGRAM and so on. What is set already
+# stays as it is: a server of yours, or a program that is not on the path. What cannot be had is said, and is an error
+# where CI is set; else the tests that need it are skipped.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -161,17 +161,18 @@ if [[ $wanted == *,rabbitmq,* ]]; then
             read -r client nodes names <<<"$(ports 3)"
             export MICRO_TEST_RABBITMQ=127.0.0.1:$client
             mkdir -p "$data/rabbitmq"
-            # Erlang's nodes ask it where the others are. One that the node starts by itself would outlive it.
+            # Erlang's nodes ask it where the others are. One that a node starts by itself would outlive it, so none does.
             serve epmd "(exec 3<>/dev/tcp/127.0.0.1/$names)" epmd -address 127.0.0.1 -port "$names"
             # With "input" it is the process that is started here, and not the child of a shell. Settings of the
             # machine are for another one.
             serve rabbitmq "(exec 3<>/dev/tcp/127.0.0.1/$client)" env HOME="$data/rabbitmq" \
-                ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$names" RABBITMQ_NODENAME=test@localhost \
+                ERL_AFLAGS="-start_epmd false" ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$names" \
+                RABBITMQ_NODENAME=test@localhost \
                 RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$client" RABBITMQ_DIST_PORT="$nodes" \
                 RABBITMQ_MNESIA_BASE="$data/rabbitmq/data" RABBITMQ_LOG_BASE="$data/rabbitmq/log" RABBITMQ_LOGS=- \
                 RABBITMQ_ENABLED_PLUGINS_FILE="$data/rabbitmq/plugins" RABBITMQ_CONFIG_FILE="$data/rabbitmq/none" \
                 RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_ALLOW_INPUT=1 \
-                RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}" \
+                RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-noinput -kernel inet_dist_use_interface {127,0,0,1}" \
                 "$path"
         fi
     else

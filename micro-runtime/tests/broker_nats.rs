@@ -13,7 +13,7 @@ use async_nats::jetstream;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use micro_runtime::broker::conformance::{self, Faults, Fixture as _};
+use micro_runtime::broker::conformance::{self, Faults};
 use micro_runtime::broker::{
     Abilities, Broker, Delivery, Envelope, Guarantee, Nats, SubscribeOptions, Subscription, is_dead_letter,
 };

@@ -25,9 +25,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// The machine that the tests run on may have much else to do.
 fn promises() -> Promises {
-    let mut promises = Promises::default();
-    promises.notice = LONG;
-    promises
+    Promises { notice: LONG, ..Promises::default() }
 }
 
 fn maker(path: &Path) -> impl Fn() -> Arc<dyn EventLog> + use<> {

@@ -111,6 +111,7 @@ impl Server {
         let mut command = tokio::process::Command::new(program);
         let command = command
             .env("HOME", self.data.path())
+            .env("ERL_AFLAGS", "-start_epmd false")
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.ports[2].to_string())
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
@@ -182,6 +183,7 @@ impl Server {
             // With "input" it is the process that is started here, and not the child of a shell.
             Kind::RabbitMq => command
                 .env("HOME", data)
+                .env("ERL_AFLAGS", "-start_epmd false")
                 .env("ERL_EPMD_ADDRESS", "127.0.0.1")
                 .env("ERL_EPMD_PORT", third.to_string())
                 .env("RABBITMQ_NODENAME", "test@localhost")
@@ -196,7 +198,7 @@ impl Server {
                 .env("RABBITMQ_ALLOW_INPUT", "1")
                 .env(
                     "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                    "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+                    "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
                 ),
             Kind::Consul => command
                 .args(["agent", "-server", "-bootstrap-expect=1", "-node=test"])
@@ -286,7 +288,7 @@ pub(crate) fn ports() -> [u16; 3] {
     free.map(|listener| listener.local_addr().expect("it has an address").port())
 }
 
-/// Lets the nodes of Erlang on this port find each other. One that a node starts by itself would outlive it.
+/// Lets the nodes of Erlang on this port find each other. One that a node starts by itself would outlive it, so none does.
 fn epmd(port: u16) -> std::io::Result<Child> {
     Command::new("epmd")
         .args(["-address", "127.0.0.1", "-port", &port.to_string()])

@@ -71,9 +71,12 @@ impl Tally {
         while *watch.borrow_and_update() < different {
             let next = timeout(patience, watch.changed()).await;
             if !matches!(next, Ok(Ok(()))) {
+                let seen = self.seen();
+                let missing = (0..different).find(|number| !seen.counts.contains_key(&number.to_string()));
+                let which = missing.map_or_else(String::new, |number| format!(", event {number} did not"));
                 return Err(Error::internal(format!(
-                    "{} of {different} events came, and no more in {patience:?}",
-                    self.seen().counts.len()
+                    "{} of {different} events came, and no more in {patience:?}{which}",
+                    seen.counts.len()
                 )));
             }
         }

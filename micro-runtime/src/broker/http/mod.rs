@@ -45,7 +45,7 @@ use crate::registry::{Discovery, Registry};
 /// * **Publishing** sends the event to each subscription without a group, and to one of each group. It returns `Ok` when
 ///   all of them have acknowledged it, so whoever publishes waits for the handlers: that is the back-pressure. An event
 ///   that a subscriber gives back, or lost with its connection, goes to another member of the group, or to the same one after a
-///   pause that grows. After 30 s in which nobody had it, publishing fails with `unavailable`, and says where and why. An event
+///   pause that grows. After 25 s in which nobody had it, publishing fails with `unavailable`, and says where and why. An event
 ///   whose publisher ends before the `Ok` may be lost with it.
 /// * **Subscribing** begins to listen, on a free port of the loopback address unless [`address`](Self::address) says otherwise, and
 ///   registers the subscription as `micro.http.broker`. Whoever follows the registry elsewhere knows of it when the registry tells,
@@ -150,7 +150,7 @@ impl Http {
         self.with(|settings| settings.in_flight = events)
     }
 
-    /// For how long it is tried to deliver an event; 30 s unless set. The time in which a subscriber has it does not count.
+    /// For how long it is tried to deliver an event; 25 s unless set, a little less than a publisher waits. The time in which a subscriber has it does not count.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         self.with(|settings| settings.patience = patience)

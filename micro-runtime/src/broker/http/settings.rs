@@ -23,7 +23,7 @@ impl Default for Settings {
             waiting: const { NonZeroUsize::new(256).unwrap() },
             connections: const { NonZeroUsize::new(1024).unwrap() },
             in_flight: const { NonZeroUsize::new(64).unwrap() },
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(25),
             answer_limit: Duration::from_secs(600),
         }
     }

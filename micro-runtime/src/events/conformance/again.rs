@@ -22,14 +22,16 @@ pub(super) async fn dropped(kit: &Kit) -> Result<()> {
         drop(delivery);
         tokio::select! {
             again = waiting => again?,
-            again = kit.next(&mut first), if kit.promises.others_first => {
-                return Err(wrong(format!("{:?} came to the one that dropped it", again?)));
+            again = kit.next(&mut first) => {
+                let again = again?;
+                if kit.promises.others_first {
+                    return Err(wrong(format!("{again:?} came to the one that dropped it")));
+                }
+                again
             }
         }
     };
-    let attempts = again.attempts_before;
-    // What went to the other one at first, and was fetched and not taken, went back.
-    same("the attempts before", attempts == 1 || attempts > 1 && !kit.promises.others_first, true)?;
+    same("the attempts before", again.attempts_before, 1)?;
     again.ack().await?;
     kit.nothing(&mut first).await?;
     // Where there is no other one, it comes back to the same.

@@ -37,7 +37,8 @@ use crate::error::Result;
 ///   takes over within half a second when that process has no members any more, or ends, however it ends.
 /// * Acknowledgements are saved together within 50 milliseconds. After a crash, what was acknowledged last may be
 ///   delivered again. What was in somebody's hand then, or was about to be, has [one attempt
-///   more](crate::broker::Delivery::attempts_before).
+///   more](crate::broker::Delivery::attempts_before). With [`ordered`](ConsumeOptions::ordered), an event that had waited for the one before it
+///   and was delivered within the last 50 milliseconds may not say so.
 /// * A file that is damaged, or is something else, is an error that says so, and is never written to.
 /// * Events of up to [8 MiB](super::MAX_EVENT). What retention takes away leaves room in the file that is used again; the file itself
 ///   does not get smaller.

@@ -150,10 +150,12 @@ impl State {
         }
         self.pass_time(now);
         let may = self.members.get(&member).is_some_and(|member| member.held < member.limit);
-        if may && let Some(offset) = self.choose(member)
-            && let Some(taken) = self.give(offset, member, now) {
-                return Step::Deliver(Box::new(taken));
-            }
+        if may
+            && let Some(offset) = self.choose(member)
+            && let Some(taken) = self.give(offset, member, now)
+        {
+            return Step::Deliver(Box::new(taken));
+        }
         let first = |set: &BTreeSet<(Instant, u64)>| set.first().map(|(at, _)| *at);
         Step::Wait(first(&self.later).into_iter().chain(first(&self.deadlines)).min())
     }

@@ -39,7 +39,7 @@ use report::{Outcome, Report};
 use servers::Kind;
 
 /// Longer than any scenario takes.
-const LIMIT: Duration = Duration::from_secs(55);
+const LIMIT: Duration = Duration::from_secs(80);
 
 /// One scenario: it panics where what we do is not what we say.
 struct Scenario {
@@ -89,7 +89,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "M7_what_a_lookup_costs", measured: "100 ms each", run: || Box::pin(lookups::cost()) },
     Scenario {
         name: "M8_500_events_at_once_and_the_handler_works",
-        measured: "64 arrive, 436 are lost, and nobody is told",
+        measured: "",
         run: || Box::pin(burst::that_is_handled()),
     },
     Scenario {

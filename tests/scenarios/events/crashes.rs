@@ -21,13 +21,18 @@ pub(crate) async fn of_a_subscriber(driver: Driver) -> Outcome {
     let second = stage.start(SUBSCRIBER).await;
     let mut publisher = stage.start(PUBLISHER).await;
     reaches(&mut publisher, KILLED).await;
+    let killed = first.id();
     first.kill().await;
     reaches(&mut publisher, BACK).await;
     let third = stage.start(SUBSCRIBER).await;
+    let successor = third.id();
     let failed = publisher.says("done").await;
     let (text, account) = verdict(&stage, [second, third], failed).await;
     announced(&account);
-    Outcome::Ours(text)
+    let [killed, successor] =
+        [killed, successor].map(|process| account.by.get(&process).copied().unwrap_or_default());
+    assert!(killed > 0, "the one that was killed had done nothing");
+    Outcome::Ours(format!("{text}; {killed} by the one that is killed, {successor} by its successor"))
 }
 
 /// The publisher, while events are on their way. Another one goes on with what this one did not see taken.

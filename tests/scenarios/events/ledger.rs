@@ -28,6 +28,8 @@ pub(crate) struct Account {
     /// All of it, and those that were said to be no redelivery.
     pub(crate) handled: BTreeMap<u64, usize>,
     pub(crate) unmarked: BTreeMap<u64, usize>,
+    /// How many were handled by each process.
+    pub(crate) by: BTreeMap<u32, usize>,
 }
 
 impl Ledger {
@@ -49,10 +51,13 @@ impl Ledger {
         let mut account = Account::default();
         for file in std::fs::read_dir(&self.0).unwrap() {
             let path = file.unwrap().path();
-            let kind = path.file_name().unwrap().to_str().unwrap().split('-').next().unwrap();
+            let (kind, process) = path.file_name().unwrap().to_str().unwrap().split_once('-').unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             // A line that is being written is not there yet.
             let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            if kind == HANDLED {
+                account.by.insert(process.parse().unwrap(), whole.lines().count());
+            }
             for line in whole.lines() {
                 let (event, attempt) = line.split_once(' ').unwrap();
                 let event = event.parse().unwrap();

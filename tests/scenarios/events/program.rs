@@ -74,8 +74,8 @@ async fn start(role: &str) -> Result<()> {
             let handled = handled.clone();
             async move {
                 handled.write(event.payload, event.attempt());
-                // A moment in which it is handled and not acknowledged.
-                sleep(Duration::from_millis(1)).await;
+                // A while in which it is handled and not acknowledged: who is killed in it leaves work to be done again.
+                sleep(Duration::from_millis(5)).await;
                 if fails { Err(Error::internal("it never works")) } else { Ok(()) }
             }
         })

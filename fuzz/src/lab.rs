@@ -136,6 +136,7 @@ pub(crate) async fn start(network: &Memory, dressed: bool) -> Result<Running> {
     let service = Service::new("lab")
         .environment(Environment::empty())
         .transport(network.clone())
+        .broker(micro::broker::Memory::new())
         .registry(Registry::new())
         .address(ADDRESS)
         // No clock but that of the input is to go.

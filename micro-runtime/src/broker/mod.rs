@@ -24,9 +24,11 @@ mod rabbitmq;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub(crate) use check::check_topic;
 pub use delivery::{Acknowledge, Delivery, Position};
 pub use http::Http;
 pub use memory::Memory;
@@ -94,6 +96,12 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// message says what to do. Nothing is promised in silence and not kept.
     async fn subscribe(&self, options: SubscribeOptions) -> Result<Box<dyn Subscription>>;
 
+    /// How long a delivery may be in hand without being [extended](Delivery::extend), where the broker gives it to others then. `None` where it
+    /// does not.
+    fn ack_wait(&self) -> Option<Duration> {
+        None
+    }
+
     /// Ends all connections, after what was handed over is on its way. Subscriptions are over.
     async fn close(&self) -> Result<()> {
         Ok(())
@@ -135,6 +143,10 @@ impl<B: Broker + ?Sized> Broker for Arc<B> {
 
     async fn subscribe(&self, options: SubscribeOptions) -> Result<Box<dyn Subscription>> {
         (**self).subscribe(options).await
+    }
+
+    fn ack_wait(&self) -> Option<Duration> {
+        (**self).ack_wait()
     }
 
     async fn close(&self) -> Result<()> {

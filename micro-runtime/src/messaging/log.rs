@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use super::arrival;
 use super::consumer::OfLog;
 use super::publisher::bulk;
-use super::subscribe::{From, Subscribe};
+use super::subscribe::{Subscribe, Supply};
 use super::via::Via;
 use super::{Event, Publish, ToTopic};
 use crate::codec::{Codec, Codecs, SerdeCodec};
@@ -133,7 +133,7 @@ impl Log {
     /// `<topic>.dead-letter` of the same log.
     pub fn consume<K: ToTopic>(&self, topic: K) -> Subscribe<K::Message, ConsumeOptions> {
         let log = self.log.clone();
-        let from = From {
+        let from = Supply {
             name: log.name(),
             codecs: self.via.codecs.clone(),
             metrics: self.via.metrics.clone(),

@@ -7,6 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
 
+use super::consumer::Ended;
 use super::{Event, Subscribed};
 use crate::error::{Error, Result};
 
@@ -37,11 +38,17 @@ pub(super) fn channel<M>(room: NonZeroUsize) -> (Hand<M>, mpsc::Receiver<Receive
 
 impl<M> Hand<M> {
     /// Hands an event over and waits for what becomes of it.
-    pub(super) async fn hand(&self, event: Event<M>) -> Result<()> {
+    pub(super) async fn hand(&self, event: Event<M>) -> Ended {
         let (verdict, settled) = oneshot::channel();
-        let gone = || Error::unavailable("nobody asks for events any more");
-        self.0.send(Received { event, verdict }).await.map_err(|_| gone())?;
-        settled.await.unwrap_or_else(|_| Err(Error::aborted("the event was dropped and not acknowledged")))
+        if self.0.send(Received { event, verdict }).await.is_err() {
+            return Ended::Back;
+        }
+        match settled.await {
+            Ok(verdict) => verdict.into(),
+            // Nobody asks any more, and it may have waited to be asked for.
+            Err(_) if self.0.is_closed() => Ended::Back,
+            Err(_) => Ended::Failed(Error::aborted("the event was dropped and not acknowledged")),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use super::arrival::{Arrived, unreadable};
-use super::consumer::{Consumer, Handle, OfBroker, Policy, Terms};
+use super::consumer::{Consumer, Ended, Handle, OfBroker, Policy, Terms};
 use super::content;
 use super::counts::Counts;
 use super::via::Opened;
@@ -52,10 +52,14 @@ impl Subscriptions {
                 origin: origin.clone(),
                 surroundings: surroundings.clone(),
             };
-            let consumer = Consumer::start(terms, Arc::new(handler)).await.map_err(|error| {
-                error.context(format!("{}/{} cannot subscribe", method.service, method.name))
-            })?;
-            started.0.push(consumer);
+            match Consumer::start(terms, Arc::new(handler)).await {
+                Ok(consumer) => started.0.push(consumer),
+                Err(error) => {
+                    started.stop(Duration::ZERO).await;
+                    let what = format!("{}/{} cannot subscribe", method.service, method.name);
+                    return Err(error.context(what));
+                }
+            }
         }
         Ok(started)
     }
@@ -99,11 +103,11 @@ struct Served {
 }
 
 impl Handle for Served {
-    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>> {
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Ended> {
         let arrived = Arrived::new(delivery, &self.topic, attempt);
         let codec = match content::codec(&self.surroundings.codecs, arrived.content_type()) {
             Ok(codec) => codec.clone(),
-            Err(error) => return ready(Err(unreadable(error))).boxed(),
+            Err(error) => return ready(Ended::Failed(unreadable(error))).boxed(),
         };
         let arrival = Arrival {
             incoming: arrived.incoming(self.origin.clone()),
@@ -116,8 +120,7 @@ impl Handle for Served {
         let subscriber = self.subscriber.clone();
         async move {
             let body = pin!(ready(Ok(Inbound::One(arrived.body()))));
-            run(&subscriber.endpoint, arrival, body).await?;
-            Ok(())
+            run(&subscriber.endpoint, arrival, body).await.map(|_| ()).into()
         }
         .boxed()
     }

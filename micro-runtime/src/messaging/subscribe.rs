@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::Event;
 use super::arrival::Arrived;
-use super::consumer::{Consumer, Handle, OfBroker, Policy, Source, Terms};
+use super::consumer::{Consumer, Ended, Handle, OfBroker, Policy, Source, Terms};
 use super::counts::Counts;
 use super::options::Options;
 use super::pull::{self, Events};
@@ -65,14 +65,14 @@ pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(25);
 #[must_use = "nothing is subscribed before `each` or `events` is called and awaited"]
 pub struct Subscribe<M, O = SubscribeOptions> {
     /// Or the first thing that was wrong.
-    from: Result<From<O>>,
+    from: Result<Supply<O>>,
     options: O,
     policy: Policy,
     message: PhantomData<fn() -> M>,
 }
 
 /// Where the events come from.
-pub(super) struct From<O> {
+pub(super) struct Supply<O> {
     /// What it is called.
     pub(super) name: &'static str,
     pub(super) codecs: Codecs,
@@ -84,7 +84,7 @@ impl<M: Message> Subscribe<M> {
     pub(super) fn on_broker(opened: Result<&Opened>, topic: &str) -> Self {
         let from = opened.map(|opened| {
             let broker = opened.broker.clone();
-            From {
+            Supply {
                 name: broker.name(),
                 codecs: opened.via.codecs.clone(),
                 metrics: opened.via.metrics.clone(),
@@ -119,7 +119,7 @@ impl<M: Message> Subscribe<M, ConsumeOptions> {
 }
 
 impl<M: Message, O: Options> Subscribe<M, O> {
-    pub(super) fn new(from: Result<From<O>>, options: O) -> Self {
+    pub(super) fn new(from: Result<Supply<O>>, options: O) -> Self {
         Self { from, options, policy: Policy::default(), message: PhantomData }
     }
 
@@ -177,6 +177,30 @@ impl<M: Message, O: Options> Subscribe<M, O> {
         F: Fn(Context, Event<M>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
+        let call = move |ctx, event| {
+            let handled = handler(ctx, event);
+            async move { handled.await.map_err(Error::of_subscriber).into() }
+        };
+        Ok(Subscribed(self.begin(call).await?))
+    }
+
+    /// Gives out the events from now on to whoever asks for them.
+    ///
+    /// Fails where the broker cannot be reached or cannot give what is asked.
+    pub async fn events(mut self) -> Result<Events<M>> {
+        let (sender, receiver) = pull::channel(*self.options.in_hand());
+        let hand = move |_, event| {
+            let sender = sender.clone();
+            async move { sender.hand(event).await }
+        };
+        Ok(Events::new(receiver, Subscribed(self.begin(hand).await?)))
+    }
+
+    async fn begin<F, Fut>(self, handler: F) -> Result<Consumer>
+    where
+        F: Fn(Context, Event<M>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         let Self { from, mut options, policy, .. } = self;
         let from = from?;
         let group = options.group().clone().unwrap_or_default();
@@ -189,21 +213,7 @@ impl<M: Message, O: Options> Subscribe<M, O> {
             message: PhantomData,
         };
         let terms = Terms { source: (from.source)(options), policy, counts };
-        Ok(Subscribed(Consumer::start(terms, Arc::new(handler)).await?))
-    }
-
-    /// Gives out the events from now on to whoever asks for them.
-    ///
-    /// Fails where the broker cannot be reached or cannot give what is asked.
-    pub async fn events(mut self) -> Result<Events<M>> {
-        let (sender, receiver) = pull::channel(*self.options.in_hand());
-        let consumer = self
-            .each(move |_, event| {
-                let sender = sender.clone();
-                async move { sender.hand(event).await }
-            })
-            .await?;
-        Ok(Events::new(receiver, consumer))
+        Consumer::start(terms, Arc::new(handler)).await
     }
 }
 
@@ -253,13 +263,19 @@ impl<M, F, Fut> Handle for Each<M, F>
 where
     M: Message,
     F: Fn(Context, Event<M>) -> Fut + Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<()>> + Send + 'static,
+    Fut: Future<Output = Ended> + Send + 'static,
 {
-    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>> {
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Ended> {
         let arrived = Arrived::new(delivery, &self.topic, attempt);
         let event = arrived.read::<M>(&self.codecs);
         let ctx = Context::serving(arrived.incoming(self.origin.clone()), None);
         let handler = self.handler.clone();
-        async move { handler(ctx, event?).await.map_err(Error::of_subscriber) }.boxed()
+        async move {
+            match event {
+                Ok(event) => handler(ctx, event).await,
+                Err(error) => Ended::Failed(error),
+            }
+        }
+        .boxed()
     }
 }

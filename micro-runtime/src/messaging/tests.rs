@@ -337,3 +337,50 @@ async fn a_broker_that_takes_nothing_is_given_up_at_the_deadline() {
     let error = publisher.subscribe(GREETED).events().await.unwrap_err();
     assert_eq!(error.code(), Code::FailedPrecondition);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_does_not_answer_holds_no_stop_up() {
+    /// Does not let anybody go.
+    #[derive(Debug)]
+    struct Clinging;
+
+    struct Nothing;
+
+    #[async_trait::async_trait]
+    impl crate::broker::Subscription for Nothing {
+        async fn next(&mut self) -> Option<crate::broker::Delivery> {
+            std::future::pending().await
+        }
+
+        async fn end(&mut self) -> Result<()> {
+            std::future::pending().await
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Broker for Clinging {
+        fn name(&self) -> &'static str {
+            "clinging"
+        }
+
+        fn abilities(&self) -> crate::broker::Abilities {
+            crate::broker::Abilities::new()
+        }
+
+        async fn publish(&self, _: &str, _: Envelope) -> Result<()> {
+            Ok(())
+        }
+
+        async fn keep(&self, _: &str, _: Envelope) -> Result<()> {
+            Ok(())
+        }
+
+        async fn subscribe(&self, _: SubscribeOptions) -> Result<Box<dyn crate::broker::Subscription>> {
+            Ok(Box::new(Nothing))
+        }
+    }
+
+    let handler = |_: Context, _: Event<String>| async { Ok(()) };
+    let subscribed = Publisher::new(Clinging).subscribe(GREETED).each(handler).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(60), subscribed.stop()).await, Ok(0));
+}

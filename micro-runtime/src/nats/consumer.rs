@@ -50,10 +50,17 @@ impl Link {
         let name = config.name.clone().unwrap_or_default();
         if !own && let Some(known) = self.known_consumer(stream, &name).await? {
             self.check(&known)?;
+            let filter = &known.config.filter_subject;
+            if !filter.is_empty() && *filter != config.filter_subject {
+                return Err(Error::failed_precondition(format!(
+                    "the consumer `{name}` of the stream `{stream}` of NATS at {} is for `{filter}`, and not for `{}`: take \
+                     another name for the group",
+                    self.servers, config.filter_subject
+                )));
+            }
             let ordered = config.max_ack_pending == 1;
-            // Who asks for order gets it. Who does not takes it away only where nobody is there who may want it.
-            let change = known.config.max_ack_pending != config.max_ack_pending
-                && (ordered || known.config.max_ack_pending == 1 && known.num_waiting == 0);
+            // Who asks for order gets it, and nobody takes it away from others.
+            let change = ordered && known.config.max_ack_pending != config.max_ack_pending;
             if change {
                 let mut changed = known.config;
                 changed.max_ack_pending = config.max_ack_pending;

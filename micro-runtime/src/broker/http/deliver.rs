@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::{Guarantee, is_dead_letter};
 use super::Shared;
 use super::post::Outcome;
-use super::targets::{Lane, Topic, choose};
+use super::targets::{Group, Lane, Topic, choose};
 use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::registry::View;
@@ -52,6 +52,8 @@ struct Way {
     owed: bool,
     /// How the last attempt failed, and where.
     failure: Option<String>,
+    /// Since when nobody listens there, without anything else in between.
+    closed: Option<Instant>,
     /// When it is given up. The time in which somebody has it does not count.
     end: Instant,
 }
@@ -101,6 +103,11 @@ impl Posting<'_> {
             let all = members();
             let Some(lane) = choose(&all, &way.tried, key) else {
                 if all.is_empty() && !way.owed && !self.shared.lost.has(self.topic, group) {
+                    // Who is listed and has ended shows that the registry is behind: there may be another one.
+                    if self.is_behind(group) {
+                        self.changed().await;
+                        continue;
+                    }
                     return Ok(());
                 }
                 if way.is_over() {
@@ -119,7 +126,8 @@ impl Posting<'_> {
             let is_done = matches!(outcome, Outcome::Done | Outcome::Gone);
             if lane.guarantee == Guarantee::AtMostOnce && !is_done && !self.must {
                 // Where it surely did not arrive, another one may have it. Nobody waits for that.
-                let is_elsewhere = matches!(outcome, Outcome::Unreached(_) | Outcome::Busy);
+                let is_elsewhere =
+                    matches!(outcome, Outcome::Unreached(_) | Outcome::Closed(_) | Outcome::Busy);
                 if is_elsewhere && choose(&all, &way.tried, None).is_some() {
                     continue;
                 }
@@ -133,7 +141,9 @@ impl Posting<'_> {
                 }
                 Outcome::Refused(error) => return Err(self.refused(&whom(), error)),
                 Outcome::Gone => self.shared.lost.found(self.topic, group),
-                Outcome::Unreached(_) | Outcome::Stranger => self.shared.lost.note(self.topic, group),
+                Outcome::Unreached(_) | Outcome::Closed(_) | Outcome::Stranger => {
+                    self.shared.lost.note(self.topic, group);
+                }
                 Outcome::Broken(_) => {
                     way.owed = true;
                     self.shared.lost.note(self.topic, group);
@@ -168,15 +178,20 @@ impl Posting<'_> {
                 return Ok(());
             }
             match outcome {
-                Outcome::Done | Outcome::Gone | Outcome::Stranger => return Ok(()),
+                Outcome::Done | Outcome::Gone => return Ok(()),
                 Outcome::Refused(error) => return Err(self.refused("a subscription without a group", error)),
-                Outcome::Unreached(reason) if lane.note_unreached() >= GONE => {
+                Outcome::Closed(_) | Outcome::Stranger if way.is_closed() => {
                     let (topic, address) = (self.topic, lane.address());
-                    tracing::debug!(topic, address, reason, "a subscription without a group is gone");
+                    tracing::debug!(topic, address, "a subscription without a group is gone");
                     return Ok(());
                 }
                 Outcome::Returned if way.attempts == 1 => continue,
-                Outcome::Busy | Outcome::Returned | Outcome::Broken(_) | Outcome::Unreached(_) => {}
+                Outcome::Busy
+                | Outcome::Returned
+                | Outcome::Broken(_)
+                | Outcome::Unreached(_)
+                | Outcome::Closed(_)
+                | Outcome::Stranger => {}
             }
             if way.is_over() {
                 return Err(self.undelivered(&format!("the subscriber at {}", lane.address()), &way));
@@ -202,6 +217,10 @@ impl Posting<'_> {
         let placed = Instant::now();
         let outcome = self.shared.post.send(lane, self.event.clone(), way.attempts).await;
         way.sent += 1;
+        way.closed = match outcome {
+            Outcome::Closed(_) | Outcome::Stranger => way.closed.or_else(|| Some(Instant::now())),
+            _ => None,
+        };
         let free = match outcome {
             // There was somebody who had it.
             Outcome::Returned | Outcome::Broken(_) => Instant::now(),
@@ -210,7 +229,7 @@ impl Posting<'_> {
         way.end = way.end.checked_add(free - begun).unwrap_or(way.end);
         let (at, topic) = (lane.address(), self.topic);
         match &outcome {
-            Outcome::Unreached(reason) | Outcome::Broken(reason) => {
+            Outcome::Unreached(reason) | Outcome::Closed(reason) | Outcome::Broken(reason) => {
                 tracing::debug!(topic, at, reason, "an event did not arrive");
                 lane.note_unreached();
                 self.view.suspect(lane.candidate());
@@ -223,9 +242,13 @@ impl Posting<'_> {
                 way.failure = Some(format!("given back at {at}"));
             }
             Outcome::Busy => way.failure = Some(format!("no room at {at}")),
-            Outcome::Gone | Outcome::Stranger => {
+            Outcome::Gone => {
                 lane.note_gone();
                 way.failure = Some(format!("no such subscription at {at} any more"));
+            }
+            Outcome::Stranger => {
+                way.failure = Some(format!("somebody else answers at {at}"));
+                return Ok(outcome);
             }
             Outcome::Done | Outcome::Refused(_) => {}
         }
@@ -240,6 +263,13 @@ impl Posting<'_> {
 
     fn members(&self, group: &str) -> Vec<Arc<Lane>> {
         self.now().map(|topic| topic.members(group)).unwrap_or_default()
+    }
+
+    /// Whether the registry still lists a member of the group that has just ended.
+    fn is_behind(&self, group: &str) -> bool {
+        let is_it =
+            |known: &Group| known.name == group && known.members.iter().any(|lane| lane.has_just_gone());
+        self.now().is_some_and(|topic| topic.groups.iter().any(is_it))
     }
 
     /// Waits for a change in the registry, or a moment.
@@ -273,7 +303,21 @@ impl Way {
         let now = Instant::now();
         let end = now.checked_add(posting.shared.settings.patience).unwrap_or(now + FOREVER);
         let (attempts, sent, rounds) = (0, 0, 0);
-        Self { attempts, sent, rounds, tried: Vec::new(), owed: posting.must, failure: None, end }
+        Self {
+            attempts,
+            sent,
+            rounds,
+            tried: Vec::new(),
+            owed: posting.must,
+            failure: None,
+            closed: None,
+            end,
+        }
+    }
+
+    /// Whether nobody has listened there for so long that it is no start of a program.
+    fn is_closed(&self) -> bool {
+        self.closed.is_some_and(|since| since.elapsed() >= GONE)
     }
 
     fn is_over(&self) -> bool {

@@ -56,6 +56,8 @@ pub(super) enum Outcome {
     Refused(Error),
     /// Nobody could be connected to.
     Unreached(String),
+    /// Nobody listens there.
+    Closed(String),
     /// The connection ended, or there was no answer in time. Whether the event was in hand is not known.
     Broken(String),
 }
@@ -68,6 +70,9 @@ impl Post {
         connector.set_keepalive(Some(SILENCE));
         connector.set_keepalive_interval(Some(QUESTIONS_EVERY));
         connector.set_keepalive_retries(Some(QUESTIONS));
+        // Where something is on its way nobody is asked, and it would be sent again for a quarter of an hour.
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        connector.set_tcp_user_timeout(Some(SILENCE + QUESTIONS_EVERY * QUESTIONS));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -91,6 +96,7 @@ impl Post {
         let answered = async {
             let answer = match self.client.request(request).await {
                 Ok(answer) => answer,
+                Err(error) if is_refused(&error) => return Outcome::Closed(innermost(&error)),
                 Err(error) if error.is_connect() => return Outcome::Unreached(innermost(&error)),
                 Err(error) => return Outcome::Broken(innermost(&error)),
             };
@@ -108,10 +114,27 @@ impl Post {
     }
 }
 
+/// What a subscriber without room says, and a proxy in between that does not reach it.
+const BUSY: [StatusCode; 5] = [
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::GATEWAY_TIMEOUT,
+    StatusCode::TOO_MANY_REQUESTS,
+];
+
+/// Whether the other side said that nobody listens there.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut inputs = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    inputs.any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
 /// What an answer says.
 fn outcome(answer: &Response<Bytes>, lane: &Lane) -> Outcome {
     let header = |name: &str| answer.headers().get(name)?.to_str().ok()?.parse().ok();
-    if lane.acknowledges && !answer.headers().contains_key(FROM_US) {
+    let is_of_proxy = || BUSY.contains(&answer.status());
+    if lane.acknowledges && !answer.headers().contains_key(FROM_US) && !is_of_proxy() {
         return Outcome::Stranger;
     }
     match answer.status() {
@@ -121,11 +144,7 @@ fn outcome(answer: &Response<Bytes>, lane: &Lane) -> Outcome {
         StatusCode::SERVICE_UNAVAILABLE if header(ATTEMPTS).is_some_and(|attempts: u32| attempts > 0) => {
             Outcome::Returned
         }
-        StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::REQUEST_TIMEOUT
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::GATEWAY_TIMEOUT
-        | StatusCode::TOO_MANY_REQUESTS => Outcome::Busy,
+        status if BUSY.contains(&status) => Outcome::Busy,
         StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused(refused(answer.body(), lane)),
         status => {
             let code = match status {

@@ -1,6 +1,5 @@
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +17,9 @@ use crate::selector::Candidate;
 
 /// How long a subscription is chosen last that could not be reached.
 const AVOIDED: Duration = Duration::from_secs(1);
+
+/// How long a registry may be behind.
+const BEHIND: Duration = Duration::from_secs(4);
 
 /// How long the registry may take to say who there is, the first time: mDNS takes 1.5 s.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -70,10 +72,10 @@ pub(super) struct Lane {
     pub(super) ordered: bool,
     pub(super) secure: bool,
     pub(super) places: Semaphore,
-    /// Since when it cannot be reached, and when that was tried last.
-    unreached: Mutex<Option<(Instant, Instant)>>,
+    /// When it could last not be reached, unless it was since.
+    unreached: Mutex<Option<Instant>>,
     /// It is over, whatever the registry says. Ids do not come back.
-    gone: AtomicBool,
+    gone: OnceLock<Instant>,
 }
 
 impl Targets {
@@ -222,7 +224,7 @@ impl Lane {
             secure: subscriber.secure,
             places: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
             unreached: Mutex::default(),
-            gone: AtomicBool::new(false),
+            gone: OnceLock::new(),
         })
     }
 
@@ -238,13 +240,9 @@ impl Lane {
         &self.candidate
     }
 
-    /// Notes that nobody answered, and says for how long that is so by now.
-    pub(super) fn note_unreached(&self) -> Duration {
-        let now = Instant::now();
-        let mut unreached = self.unreached.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, last) = unreached.get_or_insert((now, now));
-        *last = now;
-        now.saturating_duration_since(*since)
+    /// Notes that nobody answered.
+    pub(super) fn note_unreached(&self) {
+        *self.unreached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Notes that it answered.
@@ -254,16 +252,21 @@ impl Lane {
 
     /// Notes that it is over.
     pub(super) fn note_gone(&self) {
-        self.gone.store(true, Ordering::Relaxed);
+        let _ = self.gone.set(Instant::now());
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
+        self.gone.get().is_some()
+    }
+
+    /// Whether that is so recent that the registry may not know of those in its place.
+    pub(super) fn has_just_gone(&self) -> bool {
+        self.gone.get().is_some_and(|since| since.elapsed() < BEHIND)
     }
 
     fn is_avoided(&self) -> bool {
         let unreached = self.unreached.lock().unwrap_or_else(PoisonError::into_inner);
-        unreached.is_some_and(|(_, last)| last.elapsed() < AVOIDED)
+        unreached.is_some_and(|last| last.elapsed() < AVOIDED)
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::broker::{Envelope, Guarantee, SubscribeOptions};
 use crate::error::{Error, Result};
@@ -47,6 +48,8 @@ pub(super) struct Queue {
 pub(super) struct Item {
     pub(super) envelope: Envelope,
     pub(super) attempts: u32,
+    /// It rests until then.
+    rests: Option<Instant>,
     /// The member that gave it back: another one is to have it, if there is one that waits.
     not_to: Option<u64>,
 }
@@ -67,13 +70,14 @@ pub(super) struct Member {
 /// What a member is told that asks for an event.
 pub(super) enum Turn {
     Take(Item, Guarantee),
-    Wait(Arc<Notify>),
+    /// For a notice, and no longer than until something has rested.
+    Wait(Arc<Notify>, Option<Instant>),
     Over,
 }
 
 impl Item {
     pub(super) fn new(envelope: Envelope) -> Self {
-        Self { envelope, attempts: 0, not_to: None }
+        Self { envelope, attempts: 0, rests: None, not_to: None }
     }
 }
 
@@ -109,9 +113,9 @@ impl Queue {
         }
     }
 
-    /// The members of a group ask for the same.
+    /// The members of a group ask for the same, and what waits is not to get lost.
     pub(super) fn agree(&mut self, lossy: bool, ordered: bool) -> Result<()> {
-        if self.members.is_empty() {
+        if self.members.is_empty() && (self.waiting.is_empty() || lossy == self.lossy) {
             (self.lossy, self.ordered) = (lossy, ordered);
             return Ok(());
         }
@@ -183,7 +187,7 @@ impl Queue {
         }
         match self.member(number).and_then(|member| member.slot.take()) {
             Some(item) => Turn::Take(item, guarantee),
-            None => Turn::Wait(wake),
+            None => Turn::Wait(wake, self.rested()),
         }
     }
 
@@ -203,12 +207,23 @@ impl Queue {
         self.give();
     }
 
-    /// A delivery was dropped.
-    pub(super) fn give_back(&mut self, number: u64, mut item: Item) {
+    /// A delivery was dropped, or rests until then. What rests lets others pass.
+    pub(super) fn give_back(&mut self, number: u64, mut item: Item, rests: Option<Instant>) {
         self.let_go(number, item.envelope.key());
         item.attempts = item.attempts.saturating_add(1);
-        item.not_to = Some(number);
-        self.waiting.push_front(item);
+        item.not_to = Some(number).filter(|_| rests.is_none());
+        item.rests = rests;
+        // In order it keeps its place, and so do those behind it with its key.
+        if rests.is_some() && !self.ordered {
+            self.waiting.push_back(item);
+        } else {
+            self.waiting.push_front(item);
+        }
+        if rests.is_some() {
+            // Those that wait have to know until when.
+            let waits = |member: &&Member| self.turns.contains(&member.number);
+            self.members.iter().filter(waits).for_each(|member| member.wake.notify_one());
+        }
         self.give();
     }
 
@@ -227,6 +242,20 @@ impl Queue {
             self.busy.remove(key);
         }
         self.waiting.push_front(item);
+        self.give();
+    }
+
+    /// When the first of those that rest may go out.
+    fn rested(&self) -> Option<Instant> {
+        self.waiting.iter().filter_map(|item| item.rests).min()
+    }
+
+    /// Gives out what has rested.
+    pub(super) fn look_again(&mut self) {
+        let now = Instant::now();
+        for item in self.waiting.iter_mut().filter(|item| item.rests.is_some_and(|until| until <= now)) {
+            item.rests = None;
+        }
         self.give();
     }
 
@@ -250,14 +279,26 @@ impl Queue {
         }
     }
 
+    /// The first event that may go out. What rests holds up those behind it with its key, where they are kept in order.
+    fn first_free(&self) -> Option<usize> {
+        let (now, mut resting) = (Instant::now(), HashSet::new());
+        for (place, item) in self.waiting.iter().enumerate() {
+            let key = item.envelope.key().filter(|_| self.ordered);
+            if item.rests.is_some_and(|until| now < until) {
+                resting.extend(key);
+            } else if key.is_none_or(|key| !self.busy.contains(key) && !resting.contains(key)) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
     /// The first event that may go out, and the member whose turn it is.
     fn pair(&self) -> Option<(usize, usize)> {
         if self.turns.is_empty() {
             return None;
         }
-        let free =
-            |item: &Item| !self.ordered || item.envelope.key().is_none_or(|key| !self.busy.contains(key));
-        let event = self.waiting.iter().position(free)?;
+        let event = self.first_free()?;
         let has_room =
             |number: &u64| self.members.iter().any(|member| member.number == *number && member.has_room());
         let not_to = self.waiting[event].not_to;

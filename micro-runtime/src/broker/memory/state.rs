@@ -74,7 +74,7 @@ impl State {
     /// Keeps an event until somebody takes it.
     pub(super) fn keep(&mut self, topic: &str, envelope: Envelope) -> Result<()> {
         if is_dead_letter(topic) {
-            let queue = self.queue(topic, &Kind::Shared, Guarantee::AtLeastOnce, false)?;
+            let queue = self.find_or_make(topic, &Kind::Shared, false, false);
             if self.queues.get(&queue).is_some_and(|queue| queue.waiting() >= MOST_KEPT) {
                 return Err(too_many_kept(topic));
             }
@@ -194,19 +194,24 @@ impl State {
     /// The queue of a group, as it is or new.
     fn queue(&mut self, topic: &str, kind: &Kind, guarantee: Guarantee, ordered: bool) -> Result<u64> {
         let lossy = guarantee == Guarantee::AtMostOnce && *kind != Kind::Shared;
+        let number = self.find_or_make(topic, kind, lossy, ordered);
+        if let Some(queue) = self.queues.get_mut(&number) {
+            queue.agree(lossy, ordered)?;
+        }
+        Ok(number)
+    }
+
+    fn find_or_make(&mut self, topic: &str, kind: &Kind, lossy: bool, ordered: bool) -> u64 {
         let numbers = self.topics.get(topic).map(|topic| topic.queues.as_slice()).unwrap_or_default();
         let is_it = |number: &&u64| self.queues.get(number).is_some_and(|queue| queue.kind == *kind);
         if let Some(number) = numbers.iter().find(is_it).copied().filter(|_| *kind != Kind::Alone) {
-            if let Some(queue) = self.queues.get_mut(&number) {
-                queue.agree(lossy, ordered)?;
-            }
-            return Ok(number);
+            return number;
         }
         let number = self.number();
         let topic: Arc<str> = topic.into();
         self.queues.insert(number, Queue::new(topic.clone(), kind.clone(), lossy, ordered));
         self.topics.entry(topic).or_default().queues.push(number);
-        Ok(number)
+        number
     }
 
     fn remove(&mut self, number: u64) {

@@ -1,14 +1,19 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::queue::{Item, Turn};
 use super::state::Place;
 use crate::broker::{Acknowledge, Delivery, Guarantee, Subscription};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// How long an event rests that was refused, before it is delivered again.
+const REST: Duration = Duration::from_secs(5);
 
 /// A subscription of a broker in memory.
 pub(super) struct Reader {
@@ -30,12 +35,20 @@ impl Subscription for Reader {
         // A reader that goes away while it waits may not come back, and has no turn.
         let waiting = Waiting(self);
         loop {
-            let wake = match waiting.0.turn() {
+            let (wake, rested) = match waiting.0.turn() {
                 Turn::Take(item, guarantee) => return Some(waiting.0.deliver(item, guarantee)),
-                Turn::Wait(wake) => wake,
+                Turn::Wait(wake, rested) => (wake, rested),
                 Turn::Over => return None,
             };
-            wake.notified().await;
+            match rested {
+                None => wake.notified().await,
+                Some(rested) => {
+                    // Where it is over, there is something to give out.
+                    if timeout_at(rested, wake.notified()).await.is_err() {
+                        waiting.0.look_again();
+                    }
+                }
+            }
         }
     }
 
@@ -54,6 +67,12 @@ impl Reader {
             state.made_room(self.place.queue);
         }
         turn
+    }
+
+    fn look_again(&self) {
+        if let Some(queue) = self.shared.lock().queues.get_mut(&self.place.queue) {
+            queue.look_again();
+        }
     }
 
     fn deliver(&self, item: Item, guarantee: Guarantee) -> Delivery {
@@ -90,14 +109,15 @@ struct Held {
 }
 
 impl Held {
-    fn let_go(&mut self, handled: bool) {
+    fn let_go(&mut self, handled: bool, rests: Option<Duration>) {
         let Some(item) = self.item.take() else { return };
         let mut state = self.shared.lock();
         let Some(queue) = state.queues.get_mut(&self.place.queue) else { return };
         if handled || self.guarantee == Guarantee::AtMostOnce {
             queue.done(self.place.member, item.envelope.key());
         } else {
-            queue.give_back(self.place.member, item);
+            let rests = rests.and_then(|time| Instant::now().checked_add(time));
+            queue.give_back(self.place.member, item, rests);
         }
     }
 }
@@ -105,15 +125,23 @@ impl Held {
 #[async_trait]
 impl Acknowledge for Held {
     async fn ack(mut self: Box<Self>) -> Result<()> {
-        self.let_go(true);
+        self.let_go(true, None);
         Ok(())
+    }
+
+    async fn refuse(mut self: Box<Self>, _: &Error) {
+        self.let_go(false, Some(REST));
+    }
+
+    async fn give_back(mut self: Box<Self>, after: Duration) {
+        self.let_go(false, Some(after));
     }
 }
 
 /// Dropped without an answer: it goes to another member, or to the same one again.
 impl Drop for Held {
     fn drop(&mut self) {
-        self.let_go(false);
+        self.let_go(false, None);
     }
 }
 

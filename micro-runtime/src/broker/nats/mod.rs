@@ -198,6 +198,10 @@ impl Broker for Nats {
         Abilities::new().at_least_once().ordered().keeps().durable()
     }
 
+    fn ack_wait(&self) -> Option<Duration> {
+        Some(self.0.choices.limits.ack_wait)
+    }
+
     async fn publish(&self, topic: &str, envelope: Envelope) -> Result<()> {
         check_topic(topic)?;
         check_headers(&envelope.headers)?;
@@ -211,7 +215,8 @@ impl Broker for Nats {
         check_headers(&envelope.headers)?;
         let link = self.link().await?;
         let stream = stored::stream(&link, topic, &self.0.choices.limits).await?;
-        if !stream.keeps && stream.consumers == 0 {
+        // Whether somebody wants this topic of a stream with others is not known, and it would be taken for nobody.
+        if !stream.keeps && (stream.consumers == 0 || !stream.own) {
             return Err(Error::failed_precondition(format!(
                 "nobody subscribes to the topic `{topic}`, and the stream `{}` of NATS at {} keeps only what somebody wants: \
                  keep events in a topic that ends in `{}`, or make a stream with the retention `limits` for it",

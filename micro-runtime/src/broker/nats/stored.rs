@@ -28,10 +28,7 @@ const QUEUE: &str = "micro";
 /// How long a stream remembers ids.
 const DUPLICATES: Duration = Duration::from_secs(120);
 
-/// How long the consumer of a subscription without a group is kept while there is no sign of it.
-const ABSENT: Duration = Duration::from_secs(15 * 60);
-
-/// A group is not forgotten sooner, however short events are kept: with all hands full it asks for none.
+/// A subscription is not forgotten sooner, however short events are kept: with all hands full it asks for none.
 const SHORTEST_ABSENCE: Duration = Duration::from_secs(60 * 60);
 
 /// The pause before an event is delivered again that could neither be handled nor be kept as a dead letter.
@@ -57,6 +54,8 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
     pub(super) name: String,
+    /// It is for this topic alone.
+    pub(super) own: bool,
     /// An event goes to one consumer, and stays until then.
     pub(super) queue: bool,
     /// Events stay although nobody wants them.
@@ -73,6 +72,7 @@ pub(super) async fn stream(link: &Link, topic: &str, limits: &Limits) -> Result<
             Captured::By(name) => {
                 let Some(info) = link.stream(&name).await? else { continue };
                 return Ok(Stream {
+                    own: name == escaped(PREFIX, topic)?,
                     name,
                     queue: info.config.retention == RetentionPolicy::WorkQueue,
                     keeps: info.config.retention != RetentionPolicy::Interest,
@@ -127,6 +127,10 @@ async fn consumer(
     let stream = stream(link, topic, limits).await?;
     let mut config = match (stream.queue, group) {
         (true, _) => durable(settings(QUEUE, topic, *ordered)),
+        // A stream of somebody else may have many topics.
+        (false, Some(group)) if !stream.own => {
+            durable(settings(&escaped("", &format!("{group}:{topic}"))?, topic, *ordered))
+        }
         (false, Some(group)) => durable(settings(&escaped("", group)?, topic, *ordered)),
         (false, None) => settings(own, topic, *ordered),
     };
@@ -135,7 +139,7 @@ async fn consumer(
     config.inactive_threshold = match (stream.queue, group) {
         (true, _) => Duration::ZERO,
         (false, Some(_)) => limits.max_age.max(SHORTEST_ABSENCE),
-        (false, None) => ABSENT,
+        (false, None) => SHORTEST_ABSENCE,
     };
     // The stream was deleted as well, and counts from the beginning.
     let anew = matches!(before, Before::Last(Some(last)) if last > stream.last);

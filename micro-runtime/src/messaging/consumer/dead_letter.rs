@@ -6,6 +6,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Terms;
+use super::work::while_extending;
 use crate::backoff::Backoff;
 use crate::broker::{DEAD_LETTER, Delivery, Envelope, is_dead_letter};
 use crate::error::{Code, Error};
@@ -55,9 +56,16 @@ pub(super) async fn bury(
         delivery.refuse(error).await;
         return;
     }
-    let letter = letter(terms, &delivery.envelope, attempts, error);
+    let mut letter = letter(terms, &delivery.envelope, attempts, error);
+    let (place, mut is_whole) = (dead_letter_topic(topic), true);
     for number in 1.. {
-        match terms.source.bury(&dead_letter_topic(topic), letter.clone()).await {
+        let kept = terms.source.bury(&place, letter.clone());
+        let kept = tokio::select! {
+            // Dropped, it goes back to where it came from.
+            () = stop.cancelled() => return,
+            kept = while_extending(terms, &delivery, kept) => kept,
+        };
+        match kept {
             Ok(()) => {
                 super::work::acknowledge(terms, delivery).await;
                 return;
@@ -65,18 +73,31 @@ pub(super) async fn bury(
             Err(problem) if is_passing(&problem) => {
                 tracing::warn!(topic, error = %problem, "a dead letter is held: the broker does not take it");
                 tokio::select! {
-                    // Dropped, it goes back to where it came from.
                     () = stop.cancelled() => return,
-                    () = sleep(PATIENCE.wait(number)) => delivery.extend().await,
+                    () = while_extending(terms, &delivery, sleep(PATIENCE.wait(number))) => {}
                 }
             }
+            // It was as large as an event may be before there was a reason in it.
+            Err(problem) if problem.code() == Code::InvalidArgument && is_whole => {
+                tracing::warn!(topic, error = %problem, "a dead letter goes without the headers of its event");
+                is_whole = false;
+                letter = stripped(letter);
+            }
             Err(problem) => {
-                tracing::debug!(topic, error = %problem, "nobody keeps the dead letter");
+                tracing::warn!(topic, error = %problem, "nobody keeps the dead letter");
                 delivery.refuse(error).await;
                 return;
             }
         }
     }
+}
+
+/// The letter with nothing but what is needed to know what it is.
+fn stripped(letter: Envelope) -> Envelope {
+    let needed =
+        [Envelope::CONTENT_TYPE, Envelope::CE_ID, Envelope::ID, REASON, TOPIC, GROUP, ATTEMPTS, TIME];
+    let header = |name: &'static str| Some((name, letter.headers.get(name)?.to_owned()));
+    Envelope { headers: needed.into_iter().filter_map(header).collect(), body: letter.body.clone() }
 }
 
 fn is_passing(problem: &Error) -> bool {

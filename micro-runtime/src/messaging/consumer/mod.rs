@@ -21,13 +21,29 @@ pub use policy::{DEFAULT_ATTEMPTS, DEFAULT_CONCURRENCY};
 pub(crate) use source::{OfBroker, OfLog, Source};
 
 use super::counts::Counts;
-use crate::broker::{Delivery, Subscription};
-use crate::error::Result;
+use crate::broker::{Delivery, Subscription, check_topic};
+use crate::endpoint::{Pace, Run};
+use crate::error::{Error, Result};
 
 /// What is given events.
 pub(crate) trait Handle: Send + Sync + 'static {
     /// Handles one event, in the attempt with this number, counted from 1.
-    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Result<()>>;
+    fn handle(&self, delivery: &Delivery, attempt: u32) -> BoxFuture<'static, Ended>;
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Handled,
+    Failed(Error),
+    /// Nobody was given the event: it was no attempt.
+    Back,
+}
+
+impl From<Result<()>> for Ended {
+    fn from(handled: Result<()>) -> Self {
+        handled.map_or_else(Self::Failed, |()| Self::Handled)
+    }
 }
 
 /// What a subscriber is, but for its handler.
@@ -49,6 +65,8 @@ pub(crate) struct Consumer {
 impl Consumer {
     /// Subscribes, and hands over events from now on.
     pub(crate) async fn start(terms: Terms, handler: Arc<dyn Handle>) -> Result<Self> {
+        // Its dead letters have to have a name, too.
+        check_topic(&dead_letter_topic(terms.source.topic()))?;
         let subscription = terms.source.begin().await?;
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let task = tokio::spawn(run(Arc::new(terms), handler, subscription, stop.clone(), cut.clone()));
@@ -90,7 +108,7 @@ async fn run(
     cut: CancellationToken,
 ) -> usize {
     let room = Arc::new(Semaphore::new(terms.source.in_hand().get()));
-    let mut tasks = JoinSet::new();
+    let (mut tasks, pace) = (JoinSet::new(), Pace::default());
     loop {
         let next = async {
             let permit = room.clone().acquire_owned().await.ok()?;
@@ -101,17 +119,26 @@ async fn run(
             () = stop.cancelled() => break,
             next = next => match next {
                 Some(next) => next,
-                None => break,
+                None => {
+                    let (topic, group) = (terms.source.topic(), terms.source.group());
+                    tracing::warn!(topic, group, "a subscriber is given no further events: its broker was closed");
+                    break;
+                }
             },
         };
-        begin(&mut tasks, &terms, &handler, delivery, permit, &stop).await;
+        let how = pace.next();
+        begin(&mut tasks, &terms, &handler, delivery, permit, &stop, how).await;
+        pace.ran(how);
         // Those that ended are not kept.
         while tasks.try_join_next().is_some() {}
     }
-    if let Err(error) = subscription.end().await {
-        tracing::warn!(topic = terms.source.topic(), %error, "could not unsubscribe");
-    }
-    let finish = async { while tasks.join_next().await.is_some() {} };
+    let finish = async {
+        if let Err(error) = subscription.end().await {
+            tracing::warn!(topic = terms.source.topic(), %error, "could not unsubscribe");
+        }
+        while tasks.join_next().await.is_some() {}
+    };
+    // A broker that does not answer holds nobody up for longer than the handlers may.
     tokio::select! {
         () = finish => return 0,
         () = cut.cancelled() => {}
@@ -121,7 +148,8 @@ async fn run(
     left
 }
 
-/// Works on an event: here as far as it goes without waiting, and then in a task of its own.
+/// Works on an event: here as far as it goes without waiting, and then in a task of its own. Handlers that compute for
+/// long have one from the start.
 async fn begin(
     tasks: &mut JoinSet<()>,
     terms: &Arc<Terms>,
@@ -129,13 +157,14 @@ async fn begin(
     delivery: Delivery,
     permit: OwnedSemaphorePermit,
     stop: &CancellationToken,
+    how: Run,
 ) {
     let (terms, handler, stop) = (terms.clone(), handler.clone(), stop.clone());
     let mut work = Box::pin(async move {
         work::work(&terms, &*handler, delivery, &stop).await;
         drop(permit);
     });
-    if futures_util::poll!(work.as_mut()).is_pending() {
+    if how == Run::Apart || futures_util::poll!(work.as_mut()).is_pending() {
         tasks.spawn(work);
     }
 }

@@ -58,7 +58,7 @@ impl Source for OfBroker {
     }
 
     fn extend_every(&self) -> Duration {
-        EXTEND_EVERY
+        self.broker.ack_wait().map_or(EXTEND_EVERY, |time| EXTEND_EVERY.min(time / 3))
     }
 
     async fn begin(&self) -> Result<Box<dyn Subscription>> {

@@ -7,9 +7,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::dead_letter::bury;
-use super::{Handle, Terms};
+use super::{Ended, Handle, Terms};
 use crate::broker::Delivery;
-use crate::error::{Error, Result, panic_text};
+use crate::error::{Error, panic_text};
 
 /// What becomes of an event that was not handled.
 enum Failed {
@@ -30,7 +30,7 @@ pub(super) async fn work(
     loop {
         let run = AssertUnwindSafe(async { handler.handle(&delivery, attempt).await }).catch_unwind();
         let handled = while_extending(terms, &delivery, run).await;
-        let handled = handled.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let handled = handled.unwrap_or_else(|panic| Ended::Failed(panicked(&*panic)));
         let wait = match settle(terms, delivery, attempt, handled, stop).await {
             Failed::Again(again, wait) => {
                 delivery = again;
@@ -52,16 +52,18 @@ async fn settle(
     terms: &Terms,
     delivery: Delivery,
     attempt: u32,
-    handled: Result<()>,
+    handled: Ended,
     stop: &CancellationToken,
 ) -> Failed {
     let error = match handled {
-        Ok(()) => {
+        Ended::Handled => {
             terms.counts.handled();
             acknowledge(terms, delivery).await;
             return Failed::Settled;
         }
-        Err(error) => error,
+        Ended::Failed(error) => error,
+        // Dropped, it goes back to where it came from.
+        Ended::Back => return Failed::Settled,
     };
     terms.counts.failed();
     if terms.source.at_most_once() {
@@ -101,7 +103,7 @@ pub(super) async fn acknowledge(terms: &Terms, delivery: Delivery) {
 }
 
 /// Says from time to time that somebody works on it.
-async fn while_extending<F: Future>(terms: &Terms, delivery: &Delivery, work: F) -> F::Output {
+pub(super) async fn while_extending<F: Future>(terms: &Terms, delivery: &Delivery, work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     // Most are done before a timer would be made.
     if let Poll::Ready(done) = futures_util::poll!(work.as_mut()) {
@@ -112,10 +114,14 @@ async fn while_extending<F: Future>(terms: &Terms, delivery: &Delivery, work: F)
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        // The work goes on while a broker that is away is told.
         tokio::select! {
             biased;
             done = &mut work => return done,
-            _ = ticks.tick() => delivery.extend().await,
+            () = async {
+                ticks.tick().await;
+                delivery.extend().await;
+            } => {}
         }
     }
 }

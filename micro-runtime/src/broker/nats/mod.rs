@@ -38,7 +38,8 @@ const ADVICE: &str =
 ///   logged, and [counted](Nats::dropped).
 /// * **At least once** needs JetStream (`nats-server -js`), from version 2.9 on. The first subscriber makes a stream for the
 ///   topic, `MICRO_` and the topic with underscores for dots; a stream of yours that has the subject is used as it is.
-///   Each group has a consumer in it, and a subscription without a group has one of its own. The server keeps an event, on its
+///   Each group has a consumer in it, and a subscription without a group has one of its own, which is
+///   forgotten an hour after it last asked: when its process is gone, or when it had all hands full for as long. The server keeps an event, on its
 ///   disk, until each of them has acknowledged it, and seven days at the most, unless [that is changed](Nats::max_age). A group that was not there
 ///   for as long is forgotten. An event that is neither acknowledged nor extended for 30 seconds
 ///   ([`ack_wait`](Nats::ack_wait)), because its process is gone, goes to another member.
